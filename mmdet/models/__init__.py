@@ -1,0 +1,19 @@
+"""The SOLO family: backbones, necks, heads, losses and the detector that joins them."""
+
+from .backbones import ResNet
+from .data_preprocessor import DetDataPreprocessor
+from .detectors import SOLO
+from .heads import BaseSOLOHead, SOLOHead
+from .losses import DiceLoss, FocalLoss
+from .necks import FPN
+
+__all__ = [
+    'FPN',
+    'SOLO',
+    'BaseSOLOHead',
+    'DetDataPreprocessor',
+    'DiceLoss',
+    'FocalLoss',
+    'ResNet',
+    'SOLOHead',
+]

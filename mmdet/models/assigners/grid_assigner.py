@@ -1,0 +1,108 @@
+"""Which cell of which grid learns which instance (SOLO, section 3.1 and 3.3.1).
+
+Shape letters: B images, L levels, T instances in the batch, P claims,
+G cells of one image over all levels.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .ground_truth import GroundTruth
+
+
+class GridTargets(NamedTuple):
+    """The cells' labels, and each claim of an instance on a cell.
+
+    Attributes:
+        labels: (B, G) class indices, `num_classes` for the background; levels one after another,
+            row by row.
+        level: (P,) level of each claim; claims are sorted by level, then image, then instance.
+        image: (P,) index of the image in the batch.
+        cell: (P,) row * S + column in the level's S x S grid.
+        instance: (P,) index of the instance in the batch.
+        wins: (P,) whether the claim decided the cell's label: where several instances claim a
+            cell, the latest annotation does. Exactly one claim wins each claimed cell.
+    """
+
+    labels: Tensor
+    level: Tensor
+    image: Tensor
+    cell: Tensor
+    instance: Tensor
+    wins: Tensor
+
+
+@torch.no_grad()
+def assign_grid(
+    truth: GroundTruth,
+    *,
+    num_images: int,
+    image_size: tuple[int, int],
+    num_grids: Sequence[int],
+    scale_ranges: Sequence[tuple[float, float]],
+    pos_scale: float,
+    num_classes: int,
+) -> GridTargets:
+    """Let every instance claim the cells around its centre of mass, all instances at once.
+
+    Args:
+        truth: the instances of the batch.
+        num_images: B.
+        image_size: (height, width) of the padded input, over which the grids extend.
+        num_grids: S of each level.
+        scale_ranges: sqrt(box area) in pixels that each level takes, both ends included.
+        pos_scale: the part of the box, around the centre, whose cells are claimed.
+        num_classes: label of the background.
+    """
+    device = truth.bboxes.device
+    grids = torch.tensor(num_grids, device=device)
+    ranges = torch.tensor(scale_ranges, device=device, dtype=truth.bboxes.dtype)
+    box_size = (truth.bboxes[:, 2:] - truth.bboxes[:, :2]).flip(1)  # (T, 2) height and width
+    scale = box_size.prod(1).sqrt()
+    taken = (ranges[:, :1] <= scale) & (scale <= ranges[:, 1:]) & (truth.areas > 0)  # (L, T)
+
+    reach = 0.5 * box_size * pos_scale
+    rows, row_ok = _claimed(truth.centers[:, 0], reach[:, 0], image_size[0], grids)
+    columns, column_ok = _claimed(truth.centers[:, 1], reach[:, 1], image_size[1], grids)
+    claimed = taken[..., None, None] & row_ok[..., :, None] & column_ok[..., None, :]
+    level, instance, i, j = claimed.nonzero(as_tuple=True)
+    image = truth.image[instance]
+    cell = rows[level, instance, i] * grids[level] + columns[level, instance, j]
+
+    num_cells = grids**2
+    position = image * num_cells.sum() + (num_cells.cumsum(0) - num_cells)[level] + cell
+    total = sum(s * s for s in num_grids)
+    owner = torch.full((num_images * total,), -1, device=device)
+    owner.scatter_reduce_(0, position, instance, 'amax')
+    # A cell without an owner has index -1, which is the background behind the last instance.
+    labels = torch.cat((truth.labels, truth.labels.new_tensor([num_classes])))[owner]
+    wins = owner[position] == instance
+    return GridTargets(labels.view(num_images, total), level, image, cell, instance, wins)
+
+
+def _claimed(center: Tensor, reach: Tensor, extent: int, grids: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the three grid lines around each centre, and which of them the instance claims.
+
+    Args:
+        center: (T,) y or x in pixels.
+        reach: (T,) pixels either side of the centre.
+        extent: the height or the width of the input.
+        grids: (L,) numbers of cells along it.
+
+    Returns:
+        (L, T, 3) rows or columns, and the same shape of booleans.
+    """
+
+    def line(position: Tensor) -> Tensor:
+        # `position * grid / extent` would round the other way at some cells' edges.
+        cell_size = (1 / grids.double()).to(position.dtype)[:, None]
+        return torch.div(position / extent, cell_size, rounding_mode='trunc').long()
+
+    nearest = line(center)
+    lines = nearest[..., None] + torch.arange(-1, 2, device=center.device)
+    first = line(center - reach).clamp(min=0)
+    last = torch.minimum(line(center + reach), grids[:, None] - 1)
+    return lines, (first[..., None] <= lines) & (lines <= last[..., None])

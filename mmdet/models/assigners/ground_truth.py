@@ -1,0 +1,91 @@
+"""The ground truth of a batch, all images' instances in one row, as the targets need it.
+
+Shape letters: T instances in the batch; H, W the padded input.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mmdet.structures import DetDataSample
+
+
+@dataclass
+class GroundTruth:
+    """The instances of a batch in the order of its images and annotations.
+
+    Attributes:
+        image: (T,) index of the image in the batch.
+        labels: (T,) class indices.
+        bboxes: (T, 4) xyxy in pixels of the input.
+        centers: (T, 2) the masks' centres of mass, y and x, in pixels of the input.
+        areas: (T,) numbers of pixels of the masks.
+        masks: (T, H / s, W / s) uint8 mask targets for each stride s that was asked for.
+    """
+
+    image: Tensor
+    labels: Tensor
+    bboxes: Tensor
+    centers: Tensor
+    areas: Tensor
+    masks: dict[int, Tensor]
+
+
+@torch.no_grad()
+def gather_ground_truth(
+    batch_data_samples: Sequence[DetDataSample],
+    *,
+    image_size: tuple[int, int],
+    mask_strides: Iterable[int],
+) -> GroundTruth:
+    """Collect the annotations of a batch and scale its masks down.
+
+    The bitmaps at full size exist for one image at a time.
+
+    Args:
+        batch_data_samples: with `gt_instances`, their masks packed.
+        image_size: (H, W), divisible by every stride.
+        mask_strides: of the mask targets.
+    """
+    mask_strides = set(mask_strides)
+    centers, areas, image = [], [], []
+    scaled: dict[int, list[Tensor]] = {stride: [] for stride in mask_strides}
+    for index, sample in enumerate(batch_data_samples):
+        masks = sample.gt_instances.masks.pad(image_size).to_tensor()
+        center, area = center_of_mass(masks)
+        centers.append(center)
+        areas.append(area)
+        image.append(area.new_full(area.shape, index, dtype=torch.long))
+        for stride in mask_strides:
+            scaled[stride].append(scale_down(masks, stride))
+    instances = [sample.gt_instances for sample in batch_data_samples]
+    return GroundTruth(
+        image=torch.cat(image),
+        labels=torch.cat([instance.labels for instance in instances]),
+        bboxes=torch.cat([instance.bboxes for instance in instances]),
+        centers=torch.cat(centers),
+        areas=torch.cat(areas),
+        masks={stride: torch.cat(masks) for stride, masks in scaled.items()},
+    )
+
+
+def center_of_mass(masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the (N, 2) centres, y and x in pixels, and the (N,) areas of (N, H, W) bitmaps."""
+    by_row, by_column = masks.sum(2), masks.sum(1)
+    areas = by_row.sum(1)
+    y = (by_row * torch.arange(masks.shape[1], device=masks.device)).sum(1)
+    x = (by_column * torch.arange(masks.shape[2], device=masks.device)).sum(1)
+    return torch.stack((y, x), 1) / areas.float().clamp(min=1e-6)[:, None], areas
+
+
+def scale_down(masks: Tensor, stride: int) -> Tensor:
+    """Scale (N, H, W) uint8 bitmaps down by `stride`, as OpenCV's bilinear resize does.
+
+    Without antialiasing an output pixel sees only the two middle pixels each way of its
+    stride x stride block (for an odd stride, the one); half of them are enough to set it.
+    """
+    low, high = (stride - 1) // 2, stride // 2
+    middle = sum(masks[:, y::stride, x::stride] for y in (low, high) for x in (low, high))
+    return (middle >= 2).to(masks.dtype)

@@ -1,0 +1,160 @@
+"""ResNet (He et al., Deep Residual Learning for Image Recognition, 2016) as a feature pyramid's base.
+
+The blocks are torchvision's; parameters are named as there and as in mmdetection, so published
+checkpoints of both load.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from mmcv.cnn import build_norm_layer
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from mmdet.registry import MODELS
+
+# depth: block, and the number of them in each stage
+ARCHITECTURES = {
+    18: (BasicBlock, (2, 2, 2, 2)),
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (Bottleneck, (3, 4, 6, 3)),
+    101: (Bottleneck, (3, 4, 23, 3)),
+    152: (Bottleneck, (3, 8, 36, 3)),
+}
+
+SCRATCH_INIT = [
+    dict(type='Kaiming', layer='Conv2d'),
+    dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
+]
+
+
+def _norm(channels: int, *, norm_cfg: dict) -> nn.Module:
+    return build_norm_layer(norm_cfg, channels)[1]
+
+
+@MODELS.register_module()
+class ResNet(BaseModule):
+    """ResNet that returns the features of its stages.
+
+    Args:
+        depth: 18, 34, 50, 101 or 152.
+        base_channels: of the stem and the first stage; each further stage doubles them.
+        num_stages: 1 to 4.
+        out_indices: stages whose features are returned, from 0.
+        style: where a bottleneck block strides: `pytorch` in its 3 x 3, `caffe` in its first
+            1 x 1 convolution.
+        frozen_stages: the stem and this many stages keep their weights and statistics; 0 freezes
+            the stem, -1 nothing.
+        norm_cfg: norm layer.
+        norm_eval: batch norms keep their statistics in training.
+        zero_init_residual: without an `init_cfg`, let every block begin as the identity.
+        init_cfg: see mmengine's `BaseModule`; for pretrained weights
+            `dict(type='Pretrained', checkpoint='torchvision://resnet50')`.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        base_channels: int = 64,
+        num_stages: int = 4,
+        out_indices: Sequence[int] = (0, 1, 2, 3),
+        style: str = 'pytorch',
+        frozen_stages: int = -1,
+        norm_cfg: dict | None = None,
+        norm_eval: bool = True,
+        zero_init_residual: bool = True,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        if depth not in ARCHITECTURES:
+            raise ValueError(f'ResNet has no depth {depth}; known are {sorted(ARCHITECTURES)}')
+        if style not in ('pytorch', 'caffe'):
+            raise ValueError(f"style must be 'pytorch' or 'caffe', not {style!r}")
+        if not 1 <= num_stages <= 4 or max(out_indices) >= num_stages:
+            raise ValueError(f'out_indices {out_indices} do not fit num_stages {num_stages}')
+        block, num_blocks = ARCHITECTURES[depth]
+        super().__init__(init_cfg=init_cfg or SCRATCH_INIT)
+        self.zero_init_residual = zero_init_residual
+        self.out_indices = tuple(out_indices)
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+        norm = partial(_norm, norm_cfg=norm_cfg or dict(type='BN', requires_grad=True))
+
+        self.conv1 = nn.Conv2d(3, base_channels, 7, stride=2, padding=3, bias=False)
+        self.bn1 = norm(base_channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        channels = base_channels
+        for index in range(num_stages):
+            planes = base_channels * 2**index
+            stage = _stage(
+                block, num_blocks[index], channels, planes, 1 if index == 0 else 2, style, norm
+            )
+            setattr(self, f'layer{index + 1}', stage)
+            channels = planes * block.expansion
+        self.stages = [f'layer{index + 1}' for index in range(num_stages)]
+        self._freeze()
+
+    def init_weights(self) -> None:
+        """Initialise as `init_cfg` says."""
+        super().init_weights()
+        if self.init_cfg is SCRATCH_INIT and self.zero_init_residual:
+            for module in self.modules():
+                if isinstance(module, BasicBlock | Bottleneck):
+                    last = module.bn3 if isinstance(module, Bottleneck) else module.bn2
+                    nn.init.zeros_(last.weight)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return the features of `out_indices` for (B, 3, H, W) images, at strides 4 to 32."""
+        feature = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        features = []
+        for index, name in enumerate(self.stages):
+            feature = getattr(self, name)(feature)
+            if index in self.out_indices:
+                features.append(feature)
+        return tuple(features)
+
+    def train(self, mode: bool = True) -> 'ResNet':
+        """Set the mode, but keep frozen parts and, with `norm_eval`, batch norms as they are."""
+        super().train(mode)
+        self._freeze()
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def _freeze(self) -> None:
+        frozen = [self.conv1, self.bn1] if self.frozen_stages >= 0 else []
+        frozen += [getattr(self, name) for name in self.stages[: max(self.frozen_stages, 0)]]
+        for module in frozen:
+            module.eval()
+            module.requires_grad_(False)
+
+
+def _stage(
+    block: type[nn.Module],
+    num_blocks: int,
+    channels: int,
+    planes: int,
+    stride: int,
+    style: str,
+    norm: partial,
+) -> nn.Sequential:
+    """Return one stage: its first block strides, and projects the shortcut where it must."""
+    blocks = []
+    for index in range(num_blocks):
+        step = stride if index == 0 else 1
+        shortcut = None
+        if step != 1 or channels != planes * block.expansion:
+            shortcut = nn.Sequential(
+                nn.Conv2d(channels, planes * block.expansion, 1, stride=step, bias=False),
+                norm(planes * block.expansion),
+            )
+        built = block(channels, planes, step, shortcut, norm_layer=norm)
+        if style == 'caffe' and block is Bottleneck:
+            built.conv1.stride, built.conv2.stride = built.conv2.stride, built.conv1.stride
+        blocks.append(built)
+        channels = planes * block.expansion
+    return nn.Sequential(*blocks)

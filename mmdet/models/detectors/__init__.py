@@ -1,0 +1,5 @@
+"""Detectors."""
+
+from .solo import SOLO
+
+__all__ = ['SOLO']

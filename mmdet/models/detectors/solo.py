@@ -1,0 +1,70 @@
+"""The detector: backbone, neck, head."""
+
+from collections.abc import Sequence
+
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+
+
+@MODELS.register_module(name=['SOLO', 'SOLOv2'])
+class SOLO(BaseModel):
+    """A detector of the SOLO family; which one, its head decides.
+
+    Args:
+        backbone: config of the backbone.
+        neck: config of the feature pyramid.
+        mask_head: config of the head.
+        train_cfg: handed to the head.
+        test_cfg: handed to the head; see `TestConfig`.
+        data_preprocessor: config of the preprocessor.
+        init_cfg: see mmengine's `BaseModule`.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        mask_head: dict,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck)
+        self.mask_head = MODELS.build({**mask_head, 'train_cfg': train_cfg, 'test_cfg': test_cfg})
+
+    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the pyramid levels of (B, 3, H, W) preprocessed images."""
+        return self.neck(self.backbone(inputs))
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: Sequence[DetDataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> dict[str, Tensor] | list[DetDataSample] | object:
+        """Run the network on (B, 3, H, W) images.
+
+        Args:
+            inputs: preprocessed images.
+            data_samples: of the images; needed by the modes `loss` and `predict`.
+            mode: `loss` returns the losses by name, `predict` the samples with
+                `pred_instances`, `tensor` the head's raw outputs.
+        """
+        feats = self.extract_feat(inputs)
+        if mode == 'loss':
+            return self.mask_head.loss(feats, data_samples)
+        if mode == 'predict':
+            results = [sample.new() for sample in data_samples]
+            predictions = self.mask_head.predict(feats, data_samples)
+            for result, instances in zip(results, predictions, strict=True):
+                result.pred_instances = instances
+            return results
+        if mode == 'tensor':
+            return self.mask_head(feats)
+        raise ValueError(f"mode must be 'loss', 'predict' or 'tensor', not {mode!r}")

@@ -1,0 +1,255 @@
+"""The flow that all SOLO heads share.
+
+SOLO (Wang et al., 2020, https://arxiv.org/abs/1912.04488), its decoupled variant and SOLOv2 divide
+the image into S x S cells at each pyramid level. A cell predicts a category and a mask; the heads
+differ only in how they draw the mask. Unlike the published code, masks are drawn only for cells
+that need one: those that an instance claims in training, those that score in inference.
+
+Shape letters: B images, L levels, C classes, S cells along a grid's side, P chosen cells,
+F factors of a mask, (h, w) the size of a mask.
+"""
+
+from abc import ABCMeta, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_reduce, get_world_size
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from mmdet.errors import UserError
+from mmdet.models.assigners import GridTargets, GroundTruth, assign_grid, gather_ground_truth
+from mmdet.models.layers import conv_tower
+from mmdet.models.postprocess import TestConfig, decode
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+
+
+@dataclass
+class HeadOutputs:
+    """What a head's `forward` computes for a batch; a subclass adds the features of its masks.
+
+    Attributes:
+        cls_preds: (B, C, S, S) category logits of each level.
+        mask_size: (h, w), a quarter of the padded input, at which masks are decoded.
+    """
+
+    cls_preds: list[Tensor]
+    mask_size: tuple[int, int]
+
+
+class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
+    """Category branch, targets, losses and decoding of a SOLO head.
+
+    A subclass answers what the masks of given cells are: `init_mask_layers` builds what that
+    takes, `forward` computes features, never all S * S masks, and `cell_masks` draws.
+
+    Args:
+        num_classes: C, without the background.
+        in_channels: of every pyramid level.
+        feat_channels: of the towers.
+        stacked_convs: convolutions in a tower.
+        strides: of the levels, in pixels of the input; an instance must cover more pixels at a
+            quarter of the input than its level's stride to be detected.
+        scale_ranges: sqrt(box area) in pixels that each level takes, both ends included.
+        pos_scale: the part of the box, around the centre, whose cells are positive.
+        num_grids: S of each level.
+        cls_down_index: which convolution of the category tower runs on the S x S grid first.
+        loss_mask: config of the mask loss.
+        loss_cls: config of the category loss.
+        norm_cfg: norm layer of the towers.
+        train_cfg: must be empty; SOLO has no training settings of its own.
+        test_cfg: fields of `TestConfig`.
+        init_cfg: see mmengine's `BaseModule`; by default normal weights, and a prior probability
+            of 0.01 in the predicting convolutions: few cells are positive, few pixels of a mask.
+    """
+
+    predicting_convs: tuple[str, ...] = ('conv_cls',)
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        feat_channels: int = 256,
+        stacked_convs: int = 4,
+        strides: Sequence[int] = (4, 8, 16, 32, 64),
+        scale_ranges: Sequence[tuple[float, float]] = (
+            (8, 32),
+            (16, 64),
+            (32, 128),
+            (64, 256),
+            (128, 512),
+        ),
+        pos_scale: float = 0.2,
+        num_grids: Sequence[int] = (40, 36, 24, 16, 12),
+        cls_down_index: int = 0,
+        loss_mask: dict | None = None,
+        loss_cls: dict | None = None,
+        norm_cfg: dict | None = None,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg or self._normal_init())
+        if not len(strides) == len(scale_ranges) == len(num_grids):
+            raise ValueError('strides, scale_ranges and num_grids differ in length')
+        if not 0 <= cls_down_index < stacked_convs:
+            raise ValueError(f'cls_down_index {cls_down_index} is none of {stacked_convs} convs')
+        if train_cfg:
+            raise ValueError(f'a SOLO head has no training settings, but got {train_cfg}')
+        self.num_classes = num_classes
+        self.in_channels = in_channels
+        self.feat_channels = feat_channels
+        self.stacked_convs = stacked_convs
+        self.strides = tuple(strides)
+        self.scale_ranges = tuple(tuple(ends) for ends in scale_ranges)
+        self.pos_scale = pos_scale
+        self.num_grids = tuple(num_grids)
+        self.cls_down_index = cls_down_index
+        self.norm_cfg = norm_cfg or dict(type='GN', num_groups=32, requires_grad=True)
+        self.test_cfg = TestConfig(**(test_cfg or {}))
+        self.loss_mask = MODELS.build(
+            loss_mask or dict(type='DiceLoss', use_sigmoid=True, loss_weight=3.0)
+        )
+        self.loss_cls = MODELS.build(
+            loss_cls or dict(type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25)
+        )
+        self.cls_convs = conv_tower(
+            in_channels, feat_channels, stacked_convs, norm_cfg=self.norm_cfg
+        )
+        self.conv_cls = nn.Conv2d(feat_channels, num_classes, 3, padding=1)
+        self.init_mask_layers()
+
+    def _normal_init(self) -> list[dict]:
+        return [dict(type='Normal', layer='Conv2d', std=0.01)] + [
+            dict(type='Normal', std=0.01, bias_prob=0.01, override=dict(name=name))
+            for name in self.predicting_convs
+        ]
+
+    @abstractmethod
+    def init_mask_layers(self) -> None:
+        """Build the layers of the mask branch."""
+
+    @abstractmethod
+    def forward(self, feats: Sequence[Tensor]) -> HeadOutputs:
+        """Compute what categories and masks follow from, given the (B, C, H, W) pyramid levels."""
+
+    @abstractmethod
+    def cell_masks(self, outputs: HeadOutputs, image: int, level: int, cells: Tensor) -> Tensor:
+        """Draw the masks of some cells of one image at one level.
+
+        Args:
+            outputs: of `forward`.
+            image: index in the batch.
+            level: index of the pyramid level.
+            cells: (P,) row * S + column; P may be 0, and the result must still depend on every
+                parameter, so that each of them gets a gradient at every step.
+
+        Returns:
+            (F, P, h, w) logits; a mask is the product of its F factors' sigmoids.
+        """
+
+    @property
+    def mask_strides(self) -> tuple[int, ...]:
+        """The stride of each level's `cell_masks`, in pixels of the input."""
+        return tuple(stride // 2 for stride in self.strides)
+
+    def classify(self, feature: Tensor, num_grid: int) -> Tensor:
+        """Return the (B, C, S, S) category logits of one level's feature."""
+        for index, conv in enumerate(self.cls_convs):
+            if index == self.cls_down_index:
+                feature = F.interpolate(feature, size=(num_grid, num_grid), mode='bilinear')
+            feature = conv(feature)
+        return self.conv_cls(feature)
+
+    def loss(
+        self, feats: Sequence[Tensor], batch_data_samples: Sequence[DetDataSample]
+    ) -> dict[str, Tensor]:
+        """Return `loss_mask` and `loss_cls`, scalars.
+
+        Both are normalised by the number of positive cells in the batches of all processes, so
+        that N processes take the step that one would take with all their images.
+        """
+        image_size = batch_data_samples[0].batch_input_shape
+        if any(side % 32 for side in image_size):
+            raise UserError(
+                f'a batch is padded to {image_size}, not a multiple of 32: '
+                'set pad_size_divisor=32 in model.data_preprocessor'
+            )
+        outputs = self(feats)
+        truth = gather_ground_truth(
+            batch_data_samples, image_size=image_size, mask_strides=self.mask_strides
+        )
+        targets = assign_grid(
+            truth,
+            num_images=len(batch_data_samples),
+            image_size=image_size,
+            num_grids=self.num_grids,
+            scale_ranges=self.scale_ranges,
+            pos_scale=self.pos_scale,
+            num_classes=self.num_classes,
+        )
+        num_pos = targets.wins.sum()
+        all_reduce(num_pos)
+        world_size = get_world_size()
+        return dict(
+            loss_mask=self.mask_loss(outputs, truth, targets) / (num_pos.clamp(min=1) / world_size),
+            loss_cls=self.category_loss(outputs, targets) / ((num_pos + 1) / world_size),
+        )
+
+    def mask_terms(self, targets: GridTargets) -> Tensor:
+        """Return the (P',) indices of the claims that the mask loss has a term for."""
+        return targets.wins.nonzero()[:, 0]
+
+    def mask_loss(self, outputs: HeadOutputs, truth: GroundTruth, targets: GridTargets) -> Tensor:
+        """Return the sum of the mask loss over all terms."""
+        chosen = self.mask_terms(targets)
+        num_images, num_levels = len(targets.labels), len(self.num_grids)
+        group = targets.level[chosen] * num_images + targets.image[chosen]
+        sizes = group.bincount(minlength=num_levels * num_images).tolist()
+        total = outputs.cls_preds[0].new_zeros((), dtype=torch.float32)
+        # Groups without a positive take part: DDP wants a gradient for every parameter.
+        for index, terms in enumerate(chosen.split(sizes)):
+            level, image = divmod(index, num_images)
+            factors = self.cell_masks(outputs, image, level, targets.cell[terms])
+            masks = factors[0] if self.loss_mask.activate else factors.sigmoid().prod(0)
+            wanted = truth.masks[self.mask_strides[level]][targets.instance[terms]]
+            total = total + self.loss_mask(masks, wanted)
+        return total
+
+    def category_loss(self, outputs: HeadOutputs, targets: GridTargets) -> Tensor:
+        """Return the sum of the category loss over all cells."""
+        logits = torch.cat([pred.flatten(2) for pred in outputs.cls_preds], dim=2)
+        logits = logits.transpose(1, 2).flatten(0, 1)  # (B * G, C), as `targets.labels`
+        return self.loss_cls(logits, targets.labels.flatten())
+
+    def predict(
+        self, feats: Sequence[Tensor], batch_data_samples: Sequence[DetDataSample]
+    ) -> list[InstanceData]:
+        """Return each image's `scores`, `labels` and `masks`, best first, at its original size."""
+        outputs = self(feats)
+        return [
+            decode(
+                [pred[image].sigmoid() for pred in outputs.cls_preds],
+                partial(self.cell_probabilities, outputs, image),
+                strides=self.strides,
+                mask_size=outputs.mask_size,
+                img_shape=sample.img_shape[:2],
+                ori_shape=sample.ori_shape[:2],
+                cfg=self.test_cfg,
+            )
+            for image, sample in enumerate(batch_data_samples)
+        ]
+
+    def cell_probabilities(
+        self, outputs: HeadOutputs, image: int, level: int, cells: Tensor
+    ) -> Tensor:
+        """Return the (P, h, w) probabilities of `cell_masks` at a quarter of the input."""
+        factors = self.cell_masks(outputs, image, level, cells).sigmoid()
+        if factors.shape[-2:] != outputs.mask_size:
+            factors = F.interpolate(factors, size=outputs.mask_size, mode='bilinear')
+        return factors.prod(0)

@@ -1,0 +1,203 @@
+"""From category scores and drawn masks to instances: pure functions, one image at a time.
+
+Memory is bounded whatever the scores are: masks are drawn in chunks of cells, and only those of
+the best `nms_pre` candidates stay, as booleans. The result is the one that drawing every mask at
+once gives.
+
+Shape letters: C classes, S cells along a grid's side, K candidates, h and w a quarter of the
+padded input's height and width.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmdet.ops import masks_to_rle, matrix_nms
+
+# Mask pixels drawn at one time; 2**24 of them are 64 MB in float32.
+_PIXELS_AT_ONCE = 2**24
+
+DrawMasks = Callable[[int, Tensor], Tensor]
+"""(level, (P,) cells) -> (P, h, w) probabilities."""
+
+
+@dataclass(frozen=True)
+class TestConfig:
+    """The `test_cfg` of a model, with mmdetection's names.
+
+    Attributes:
+        nms_pre: candidates that take part in Matrix NMS, best first; -1 for all.
+        score_thr: a category score must be above it.
+        mask_thr: a pixel's probability must be above it.
+        filter_thr: a decayed score must reach it.
+        kernel: of Matrix NMS, `gaussian` or `linear`.
+        sigma: of the gaussian kernel.
+        max_per_img: instances that are kept, best first; -1 for all.
+    """
+
+    __test__ = False  # its name makes pytest take it for a test otherwise
+
+    nms_pre: int = 500
+    score_thr: float = 0.1
+    mask_thr: float = 0.5
+    filter_thr: float = 0.05
+    kernel: str = 'gaussian'
+    sigma: float = 2.0
+    max_per_img: int = 100
+
+
+@dataclass
+class Candidates:
+    """Cells and categories that may become instances, best first.
+
+    Attributes:
+        scores: (K,) category score times mean probability inside the mask.
+        labels: (K,) class indices.
+        levels: (K,) pyramid levels.
+        cells: (K,) row * S + column in the level's grid.
+        masks: (K, h, w) boolean.
+    """
+
+    scores: Tensor
+    labels: Tensor
+    levels: Tensor
+    cells: Tensor
+    masks: Tensor
+
+
+def decode(
+    scores: Sequence[Tensor],
+    draw: DrawMasks,
+    *,
+    strides: Sequence[int],
+    mask_size: tuple[int, int],
+    img_shape: tuple[int, int],
+    ori_shape: tuple[int, int],
+    cfg: TestConfig,
+) -> InstanceData:
+    """Return an image's instances: `scores`, `labels` and `masks` (`RLEMasks`), best first.
+
+    Args:
+        scores: (C, S, S) category scores in [0, 1] of each level.
+        draw: gives the probabilities of the masks of some cells of a level.
+        strides: of each level; a mask must have more pixels than its level's stride.
+        mask_size: (h, w).
+        img_shape: (height, width) of the image in the padded input.
+        ori_shape: (height, width) of the original image, which the masks get.
+        cfg: thresholds and limits.
+    """
+    found = find_candidates(scores, draw, strides=strides, mask_size=mask_size, cfg=cfg)
+    decayed = matrix_nms(
+        found.masks, found.labels, found.scores, kernel=cfg.kernel, sigma=cfg.sigma
+    )
+    kept = decayed.argsort(descending=True, stable=True)
+    kept = kept[decayed[kept] >= cfg.filter_thr]
+    kept = kept[: cfg.max_per_img] if cfg.max_per_img > 0 else kept
+    # Drawing a few masks again costs less than keeping the probabilities of all candidates.
+    probabilities = decayed.new_empty(len(kept), *mask_size)
+    for level in range(len(scores)):
+        here = (found.levels[kept] == level).nonzero()[:, 0]
+        if len(here):
+            probabilities[here] = draw(level, found.cells[kept[here]]).to(probabilities.dtype)
+    masks = masks_to_rle(
+        probabilities, img_shape=img_shape, ori_shape=ori_shape, threshold=cfg.mask_thr
+    )
+    return InstanceData(scores=decayed[kept], labels=found.labels[kept], masks=masks)
+
+
+def find_candidates(
+    scores: Sequence[Tensor],
+    draw: DrawMasks,
+    *,
+    strides: Sequence[int],
+    mask_size: tuple[int, int],
+    cfg: TestConfig,
+) -> Candidates:
+    """Return the best `nms_pre` candidates of all levels; see `decode` for the arguments."""
+    kept = Candidates(
+        scores=scores[0].new_zeros(0, dtype=torch.float32),
+        labels=scores[0].new_zeros(0, dtype=torch.long),
+        levels=scores[0].new_zeros(0, dtype=torch.long),
+        cells=scores[0].new_zeros(0, dtype=torch.long),
+        masks=scores[0].new_zeros(0, *mask_size, dtype=torch.bool),
+    )
+    chunk = max(1, _PIXELS_AT_ONCE // (mask_size[0] * mask_size[1]))
+    for level, level_scores in enumerate(scores):
+        by_cell = point_nms(level_scores.float()).flatten(1).T  # (S * S, C)
+        above = by_cell > cfg.score_thr
+        for cells in above.any(1).nonzero()[:, 0].split(chunk):
+            masks, areas, sureness = maskness(draw(level, cells), cfg.mask_thr)
+            usable = above[cells] & (areas > strides[level])[:, None]
+            slot, label = usable.nonzero(as_tuple=True)
+            kept = _merge(
+                kept,
+                scores=by_cell[cells[slot], label] * sureness[slot],
+                labels=label,
+                level=level,
+                cells=cells[slot],
+                masks=masks,
+                slot=slot,
+                limit=cfg.nms_pre,
+            )
+    return kept
+
+
+def _merge(
+    kept: Candidates,
+    *,
+    scores: Tensor,
+    labels: Tensor,
+    level: int,
+    cells: Tensor,
+    masks: Tensor,
+    slot: Tensor,
+    limit: int,
+) -> Candidates:
+    """Return the best `limit` of the kept and the new candidates.
+
+    A stable sort of (kept, new) breaks ties by the order of arrival, as one sort of all would.
+    A cell may score in many classes, so its mask, `masks[slot]`, is copied for survivors only.
+    """
+    order = torch.cat((kept.scores, scores)).argsort(descending=True, stable=True)
+    order = order[:limit] if limit > 0 else order
+    old = order < len(kept.scores)
+    merged_masks = masks.new_empty(len(order), *masks.shape[1:])
+    merged_masks[old] = kept.masks[order[old]]
+    merged_masks[~old] = masks[slot[order[~old] - len(kept.scores)]]
+    return Candidates(
+        scores=torch.cat((kept.scores, scores))[order],
+        labels=torch.cat((kept.labels, labels))[order],
+        levels=torch.cat((kept.levels, torch.full_like(cells, level)))[order],
+        cells=torch.cat((kept.cells, cells))[order],
+        masks=merged_masks,
+    )
+
+
+def point_nms(scores: Tensor) -> Tensor:
+    """Zero each of (C, S, S) scores in [0, 1] that is not the highest of its 2 x 2 window.
+
+    The window holds the cell and its neighbours above and to the left.
+    """
+    highest = F.max_pool2d(scores, 2, stride=1, padding=1)[:, :-1, :-1]
+    return scores * (highest == scores)
+
+
+def maskness(probabilities: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Binarise masks and say how sure they are of themselves.
+
+    Args:
+        probabilities: (N, h, w) in [0, 1].
+        threshold: a pixel above it belongs to the mask.
+
+    Returns:
+        (N, h, w) boolean masks, their (N,) areas in pixels, and the (N,) mean probability inside
+        them, 0 for an empty mask.
+    """
+    masks = probabilities > threshold
+    areas = masks.sum((1, 2))
+    total = (probabilities * masks).sum((1, 2), dtype=torch.float32)
+    return masks, areas, total / areas.clamp(min=1)

@@ -1,0 +1,165 @@
+"""Instance masks in three forms: bitmaps to transform, packed bits to send, RLE to keep.
+
+Shape letters: N instances, H and W the height and width of the image.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import mmcv
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pycocotools import mask as coco_mask
+from torch import Tensor
+
+Segmentation = list[list[float]] | dict
+
+
+def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> np.ndarray:
+    """Return the (height, width) uint8 bitmap of a COCO segmentation.
+
+    Args:
+        segmentation: polygons `[[x1, y1, x2, y2, ...], ...]` in pixels, RLE with a list of
+            counts, or RLE with COCO's compressed string.
+    """
+    if isinstance(segmentation, list):
+        rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+    elif isinstance(segmentation['counts'], list):
+        rle = coco_mask.frPyObjects(segmentation, height, width)
+    else:
+        rle = segmentation
+    return coco_mask.decode(rle)
+
+
+class BitmapMasks:
+    """(N, H, W) uint8 bitmaps of one image, for the transforms of a data pipeline.
+
+    Every method returns new masks and leaves these as they are.
+    """
+
+    def __init__(self, masks: np.ndarray | Sequence[np.ndarray], height: int, width: int) -> None:
+        self.masks = np.asarray(masks, dtype=np.uint8).reshape(-1, height, width)
+        self.height = height
+        self.width = width
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def __getitem__(self, index: np.ndarray | slice) -> 'BitmapMasks':
+        return BitmapMasks(self.masks[index], self.height, self.width)
+
+    @property
+    def areas(self) -> np.ndarray:
+        """(N,) numbers of pixels."""
+        return self.masks.sum((1, 2), dtype=np.int64)
+
+    def resize(self, shape: tuple[int, int]) -> 'BitmapMasks':
+        """Resize to `shape` (height, width) by the nearest pixel."""
+        resized = [
+            mmcv.imresize(mask, (shape[1], shape[0]), interpolation='nearest')
+            for mask in self.masks
+        ]
+        return BitmapMasks(resized, *shape)
+
+    def flip(self, direction: str = 'horizontal') -> 'BitmapMasks':
+        """Mirror: `horizontal`, `vertical` or `diagonal` (both)."""
+        axes = {'horizontal': (2,), 'vertical': (1,), 'diagonal': (1, 2)}[direction]
+        return BitmapMasks(np.flip(self.masks, axes), self.height, self.width)
+
+    def crop(self, box: tuple[int, int, int, int]) -> 'BitmapMasks':
+        """Cut out `box` (x1, y1, x2, y2), which lies within the image."""
+        x1, y1, x2, y2 = box
+        return BitmapMasks(self.masks[:, y1:y2, x1:x2], y2 - y1, x2 - x1)
+
+    def get_bboxes(self) -> np.ndarray:
+        """Return the (N, 4) float32 xyxy boxes around the masks, zeros for an empty one."""
+        boxes = np.zeros((len(self), 4), np.float32)
+        for box, mask in zip(boxes, self.masks, strict=True):
+            rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
+            if len(rows):
+                box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+        return boxes
+
+    def pack(self) -> 'PackedMasks':
+        """Return the same masks at one bit a pixel."""
+        return PackedMasks(
+            torch.from_numpy(np.packbits(self.masks, axis=-1)), self.height, self.width
+        )
+
+
+class PackedMasks:
+    """Bitmaps at one bit a pixel: what a worker sends, and what goes to the GPU.
+
+    Attributes:
+        bits: (N, H, ceil(W / 8)) uint8, the leftmost pixel in the highest bit.
+        height: of the masks, padding included.
+        width: likewise.
+    """
+
+    def __init__(self, bits: Tensor, height: int, width: int) -> None:
+        self.bits = bits
+        self.height = height
+        self.width = width
+
+    def __len__(self) -> int:
+        return len(self.bits)
+
+    def __getitem__(self, index: Tensor | slice) -> 'PackedMasks':
+        return PackedMasks(self.bits[index], self.height, self.width)
+
+    def to(self, *args: torch.device | str, non_blocking: bool = False) -> 'PackedMasks':
+        """Return the masks on another device."""
+        return PackedMasks(self.bits.to(*args, non_blocking=non_blocking), self.height, self.width)
+
+    def pad(self, shape: tuple[int, int]) -> 'PackedMasks':
+        """Extend to `shape` (height, width) at the bottom and the right; nothing is copied."""
+        return PackedMasks(self.bits, *shape)
+
+    def to_tensor(self) -> Tensor:
+        """Return the (N, H, W) uint8 bitmaps on the device of the bits."""
+        shifts = torch.arange(7, -1, -1, device=self.bits.device, dtype=torch.uint8)
+        pixels = (self.bits[..., None] >> shifts & 1).flatten(-2)[:, : self.height, : self.width]
+        missing = self.width - pixels.shape[2], self.height - pixels.shape[1]
+        return F.pad(pixels, (0, missing[0], 0, missing[1]))
+
+
+class RLEMasks:
+    """N masks of one image as COCO RLEs: what a detector predicts.
+
+    Attributes:
+        rles: `dict(size=[H, W], counts=bytes)` each, as pycocotools writes them.
+        height: of the image.
+        width: likewise.
+    """
+
+    def __init__(self, rles: Sequence[dict], height: int, width: int) -> None:
+        self.rles = list(rles)
+        self.height = height
+        self.width = width
+
+    def __len__(self) -> int:
+        return len(self.rles)
+
+    def __iter__(self) -> Iterator[dict]:
+        return iter(self.rles)
+
+    def __getitem__(self, index: int | slice | Tensor | np.ndarray) -> 'RLEMasks':
+        if isinstance(index, int):
+            index = [index]
+        chosen = np.arange(len(self))[index.cpu().numpy() if isinstance(index, Tensor) else index]
+        return RLEMasks([self.rles[i] for i in chosen], self.height, self.width)
+
+    @property
+    def areas(self) -> np.ndarray:
+        """(N,) numbers of pixels."""
+        return np.asarray(coco_mask.area(self.rles), np.int64).reshape(-1)
+
+    def to_ndarray(self) -> np.ndarray:
+        """Return the (N, H, W) uint8 bitmaps."""
+        if not self.rles:
+            return np.zeros((0, self.height, self.width), np.uint8)
+        return np.ascontiguousarray(coco_mask.decode(self.rles).transpose(2, 0, 1))
+
+    def to_tensor(self) -> Tensor:
+        """Return the (N, H, W) boolean bitmaps."""
+        return torch.from_numpy(self.to_ndarray()).bool()
