@@ -1,0 +1,25 @@
+"""The embedded data set as a registered one."""
+
+from pathlib import Path
+
+from mmengine.dist import barrier, get_local_rank
+
+from mmdet.registry import DATASETS
+
+from .coco import CocoDataset
+from .shapes import CLASSES, draw_dataset
+
+
+@DATASETS.register_module()
+class ShapesDataset(CocoDataset):
+    """Shapes: drawn into `data_root` on first use, then read as any other COCO data set."""
+
+    METAINFO = dict(classes=CLASSES)
+
+    def load_data_list(self) -> list[dict]:
+        """Draw the data set if it is not there, and read the annotation file."""
+        if get_local_rank() == 0 and not Path(self.data_root).exists():
+            print(f'drawing the data set shapes into {self.data_root}', flush=True)
+            draw_dataset(self.data_root)
+        barrier()
+        return super().load_data_list()

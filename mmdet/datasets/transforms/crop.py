@@ -1,0 +1,91 @@
+"""Random crops."""
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmdet.registry import TRANSFORMS
+
+from .instances import select_instances
+
+
+@TRANSFORMS.register_module()
+class RandomCrop(BaseTransform):
+    """Cut a random window out of image, boxes and masks.
+
+    An instance that has no extent in the window is left out.
+
+    Args:
+        crop_size: (height, width) of the window; its meaning is `crop_type`'s.
+        crop_type: `absolute`: pixels, less where the image is smaller. `absolute_range`: each
+            side is drawn from [min(crop_size), max(crop_size)] pixels. `relative`: parts of the
+            image's sides. `relative_range`: each part is drawn from [crop_size, 1].
+        allow_negative_crop: allow a window without any instance; otherwise the image is skipped
+            (the data set draws another one).
+        recompute_bbox: take the boxes from the cropped masks.
+        bbox_clip_border: cut boxes at the window's border.
+    """
+
+    def __init__(
+        self,
+        crop_size: tuple[float, float],
+        crop_type: str = 'absolute',
+        allow_negative_crop: bool = False,
+        recompute_bbox: bool = False,
+        bbox_clip_border: bool = True,
+    ) -> None:
+        if crop_type not in ('absolute', 'absolute_range', 'relative', 'relative_range'):
+            raise ValueError(f'unknown crop_type {crop_type!r}')
+        if crop_type.startswith('relative') and not all(0 < part <= 1 for part in crop_size):
+            raise ValueError(f'crop_size {crop_size} must be in (0, 1] for {crop_type}')
+        if crop_type.startswith('absolute') and not all(side > 0 for side in crop_size):
+            raise ValueError(f'crop_size {crop_size} must be positive')
+        if crop_type == 'absolute_range' and crop_size[0] > crop_size[1]:
+            raise ValueError(f'crop_size {crop_size} is no range')
+        self.crop_size = crop_size
+        self.crop_type = crop_type
+        self.allow_negative_crop = allow_negative_crop
+        self.recompute_bbox = recompute_bbox
+        self.bbox_clip_border = bbox_clip_border
+
+    def _random_window(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Return x1, y1, x2, y2 of the window in an image of that size."""
+        crop_height, crop_width = self._window_size(height, width)
+        y = np.random.randint(0, height - crop_height + 1)
+        x = np.random.randint(0, width - crop_width + 1)
+        return x, y, x + crop_width, y + crop_height
+
+    def _window_size(self, height: int, width: int) -> tuple[int, int]:
+        first, second = self.crop_size
+        if self.crop_type == 'absolute':
+            return min(int(first), height), min(int(second), width)
+        if self.crop_type == 'absolute_range':
+            return (
+                np.random.randint(min(height, first), min(height, second) + 1),
+                np.random.randint(min(width, first), min(width, second) + 1),
+            )
+        if self.crop_type == 'relative_range':
+            first, second = np.asarray(self.crop_size) + np.random.rand(2) * (
+                1 - np.asarray(self.crop_size)
+            )
+        return int(height * first + 0.5), int(width * second + 0.5)
+
+    def transform(self, results: dict) -> dict | None:
+        height, width = results['img'].shape[:2]
+        x1, y1, x2, y2 = window = self._random_window(height, width)
+        results['img'] = results['img'][y1:y2, x1:x2]
+        results['img_shape'] = results['img'].shape[:2]
+        if 'gt_bboxes' not in results:
+            return results
+        boxes = results['gt_bboxes'] - np.array([x1, y1, x1, y1], np.float32)
+        limit = np.array([x2 - x1, y2 - y1] * 2, np.float32)
+        clipped = boxes.clip(0, limit)
+        keep = (clipped[:, 2:] > clipped[:, :2]).all(1)
+        if not keep.any() and not self.allow_negative_crop:
+            return None
+        results['gt_bboxes'] = clipped if self.bbox_clip_border else boxes
+        select_instances(results, keep)
+        if 'gt_masks' in results:
+            results['gt_masks'] = results['gt_masks'].crop(window)
+            if self.recompute_bbox:
+                results['gt_bboxes'] = results['gt_masks'].get_bboxes()
+        return results

@@ -1,0 +1,61 @@
+"""Resizing and flipping: mmcv's transforms, which know images and boxes, taught about masks."""
+
+from mmcv.transforms import RandomChoiceResize as MMCVRandomChoiceResize
+from mmcv.transforms import RandomFlip as MMCVRandomFlip
+from mmcv.transforms import RandomResize as MMCVRandomResize
+from mmcv.transforms import Resize as MMCVResize
+
+from mmdet.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class Resize(MMCVResize):
+    """Resize image, boxes and masks; see mmcv's class for the arguments.
+
+    With `keep_ratio`, `scale` (w, h) is what the result must fit in, the longer side in the
+    longer; masks are resized by the nearest pixel.
+    """
+
+    def _resize_bboxes(self, results: dict) -> None:
+        super()._resize_bboxes(results)
+        if 'gt_bboxes' in results:
+            results['gt_bboxes'] = results['gt_bboxes'].astype('float32')
+        if 'gt_masks' in results:
+            results['gt_masks'] = results['gt_masks'].resize(results['img_shape'])
+
+
+@TRANSFORMS.register_module()
+class RandomFlip(MMCVRandomFlip):
+    """Mirror image, boxes and masks at random; see mmcv's class for the arguments."""
+
+    def _flip(self, results: dict) -> None:
+        super()._flip(results)
+        if 'gt_masks' in results:
+            results['gt_masks'] = results['gt_masks'].flip(results['flip_direction'])
+
+
+@TRANSFORMS.register_module()
+class RandomResize(MMCVRandomResize):
+    """Resize to a random scale; see mmcv's class for the arguments."""
+
+    def __init__(
+        self,
+        scale: tuple[int, int] | list[tuple[int, int]],
+        ratio_range: tuple[float, float] | None = None,
+        resize_type: str = 'Resize',
+        **resize_kwargs: object,
+    ) -> None:
+        super().__init__(scale, ratio_range, f'mmdet.{resize_type}', **resize_kwargs)
+
+
+@TRANSFORMS.register_module()
+class RandomChoiceResize(MMCVRandomChoiceResize):
+    """Resize to one of several scales; see mmcv's class for the arguments."""
+
+    def __init__(
+        self,
+        scales: list[tuple[int, int] | int],
+        resize_type: str = 'Resize',
+        **resize_kwargs: object,
+    ) -> None:
+        super().__init__(scales, f'mmdet.{resize_type}', **resize_kwargs)

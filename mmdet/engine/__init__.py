@@ -1,0 +1,13 @@
+"""What surrounds the model in training: hooks, checkpoints, optimizer wrappers, start-up."""
+
+from . import checkpoint  # registers the loaders
+from .hooks import CheckpointHook, CurvesHook, DetVisualizationHook
+from .optim_wrapper import AmpOptimWrapper
+
+__all__ = [
+    'AmpOptimWrapper',
+    'CheckpointHook',
+    'CurvesHook',
+    'DetVisualizationHook',
+    'checkpoint',
+]

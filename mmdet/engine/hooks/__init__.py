@@ -1,0 +1,7 @@
+"""Hooks."""
+
+from .checkpoint_hook import CheckpointHook
+from .curves_hook import CurvesHook
+from .visualization_hook import DetVisualizationHook
+
+__all__ = ['CheckpointHook', 'CurvesHook', 'DetVisualizationHook']

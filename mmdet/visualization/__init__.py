@@ -1,0 +1,7 @@
+"""Pictures of annotations, predictions and training."""
+
+from .draw import draw_instances
+from .local_visualizer import DetLocalVisualizer
+from .palette import distinct_colors
+
+__all__ = ['DetLocalVisualizer', 'distinct_colors', 'draw_instances']
