@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class UserError(Exception):
-    """What is wrong, naming the thing, and what to do about it, in one line or a few."""
+    """What is wrong and what to do about it; the last line says it all, others may help."""
 
 
 @contextmanager
@@ -18,5 +18,6 @@ def exit_on_user_error() -> Iterator[None]:
         # A data loader's worker re-raises an exception with its own traceback as the message;
         # the user needs what follows the class name in that traceback's last entry.
         message = str(error).rsplit(f'{UserError.__module__}.{UserError.__qualname__}: ')[-1]
-        print(f'error: {message.strip()}', file=sys.stderr, flush=True)
+        *help_lines, last = message.strip().splitlines()
+        print(*help_lines, f'error: {last}', sep='\n', file=sys.stderr, flush=True)
         sys.exit(2)

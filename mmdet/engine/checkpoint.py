@@ -4,7 +4,9 @@ A checkpoint comes from anywhere. It is read with `weights_only=True`, which ref
 and `meta['config']`, which mmengine's `Runner.resume` would execute, is dropped.
 """
 
+import logging
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import URLError
@@ -54,10 +56,12 @@ def to_plain(value: object, *, name: str) -> object:
         items = [to_plain(item, name=f'{name}[{i}]') for i, item in enumerate(value)]
         items = [item for item in items if item is not _DROPPED]
         return tuple(items) if isinstance(value, tuple) else items
+    if callable(value):
+        return _DROPPED  # a scheduler's bound method, say, which its owner has anyway
     print_log(
         f'{name} is left out of the checkpoint: {type(value)} has no plain form',
         logger='current',
-        level='WARNING',
+        level=logging.WARNING,
     )
     return _DROPPED
 
@@ -76,6 +80,12 @@ def from_plain(message_hub: dict) -> dict:
     return {**message_hub, 'log_scalars': scalars}
 
 
+def _looks_pickled(path: Path) -> bool:
+    """Return whether a file is torch's zip archive, or a pickle as torch < 1.6 wrote it."""
+    with path.open('rb') as file:
+        return zipfile.is_zipfile(path) or file.read(1) == b'\x80'
+
+
 @CheckpointLoader.register_scheme(prefixes='', force=True)
 def load_from_local(filename: str, map_location: str | torch.device | None) -> dict:
     """Read a checkpoint file without running anything in it.
@@ -86,6 +96,8 @@ def load_from_local(filename: str, map_location: str | torch.device | None) -> d
     path = Path(filename).expanduser()
     if not path.is_file():
         raise UserError(f'checkpoint {filename} does not exist')
+    if not _looks_pickled(path):
+        raise UserError(f'{filename} is not a checkpoint')
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:

@@ -58,7 +58,7 @@ def load_config(args: argparse.Namespace) -> Config:
     )
     if args.data_root:
         set_data_root(cfg, args.data_root)
-    check_config(cfg)
+    check_config(cfg.to_dict())
     return cfg
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +171,7 @@ def _class_table(metric: str, by_class: dict[str, float]) -> str:
     columns = min(3, len(cells))
     height = -(-len(cells) // columns)
     cells += [['', '']] * (columns * height - len(cells))
-    rows = [sum(cells[row::height], []) for row in range(height)]
+    rows = [list(chain.from_iterable(cells[row::height])) for row in range(height)]
     return _table([['class', f'{metric} AP'] * columns, *rows])
 
 

@@ -21,6 +21,8 @@ def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> 
     Args:
         segmentation: polygons `[[x1, y1, x2, y2, ...], ...]` in pixels, RLE with a list of
             counts, or RLE with COCO's compressed string.
+        height: of the image.
+        width: likewise.
     """
     if isinstance(segmentation, list):
         rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
@@ -107,6 +109,12 @@ class PackedMasks:
     def __getitem__(self, index: Tensor | slice) -> 'PackedMasks':
         return PackedMasks(self.bits[index], self.height, self.width)
 
+    @staticmethod
+    def cat(masks: 'Sequence[PackedMasks]') -> 'PackedMasks':
+        """Join masks of one size; `InstanceData` indexes by it."""
+        bits = torch.cat([part.bits for part in masks])
+        return PackedMasks(bits, masks[0].height, masks[0].width)
+
     def to(self, *args: torch.device | str, non_blocking: bool = False) -> 'PackedMasks':
         """Return the masks on another device."""
         return PackedMasks(self.bits.to(*args, non_blocking=non_blocking), self.height, self.width)
@@ -148,6 +156,12 @@ class RLEMasks:
             index = [index]
         chosen = np.arange(len(self))[index.cpu().numpy() if isinstance(index, Tensor) else index]
         return RLEMasks([self.rles[i] for i in chosen], self.height, self.width)
+
+    @staticmethod
+    def cat(masks: 'Sequence[RLEMasks]') -> 'RLEMasks':
+        """Join masks of one image; `InstanceData` indexes by it."""
+        rles = [rle for part in masks for rle in part.rles]
+        return RLEMasks(rles, masks[0].height, masks[0].width)
 
     @property
     def areas(self) -> np.ndarray:

@@ -16,5 +16,5 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Turn what is neither a tensor nor a plain value into plain values."""
-        for key in ('meta', 'message_hub'):
+        for key in checkpoint.keys() - {'state_dict', 'ema_state_dict'}:
             checkpoint[key] = to_plain(checkpoint[key], name=key)

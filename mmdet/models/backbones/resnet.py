@@ -1,4 +1,4 @@
-"""ResNet (He et al., Deep Residual Learning for Image Recognition, 2016) as a feature pyramid's base.
+"""ResNet (He et al., Deep Residual Learning for Image Recognition, 2016) that returns its stages.
 
 The blocks are torchvision's; parameters are named as there and as in mmdetection, so published
 checkpoints of both load.

@@ -251,5 +251,8 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         """Return the (P, h, w) probabilities of `cell_masks` at a quarter of the input."""
         factors = self.cell_masks(outputs, image, level, cells).sigmoid()
         if factors.shape[-2:] != outputs.mask_size:
-            factors = F.interpolate(factors, size=outputs.mask_size, mode='bilinear')
+            # In the batch's dimension, which may be empty for `interpolate`, as cells may.
+            maps = factors.flatten(0, 1)[:, None]
+            maps = F.interpolate(maps, size=outputs.mask_size, mode='bilinear')
+            factors = maps.view(*factors.shape[:2], *outputs.mask_size)
         return factors.prod(0)
