@@ -36,7 +36,7 @@ def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> 
 class BitmapMasks:
     """(N, H, W) uint8 bitmaps of one image, for the transforms of a data pipeline.
 
-    Every method returns new masks and leaves these as they are.
+    Methods return other masks, which may share memory with these, and leave these as they are.
     """
 
     def __init__(self, masks: np.ndarray | Sequence[np.ndarray], height: int, width: int) -> None:

@@ -75,7 +75,7 @@ class ResNet(BaseModule):
             raise ValueError(f'out_indices {out_indices} do not fit num_stages {num_stages}')
         block, num_blocks = ARCHITECTURES[depth]
         super().__init__(init_cfg=init_cfg or SCRATCH_INIT)
-        self.zero_init_residual = zero_init_residual
+        self.zero_init_residual = zero_init_residual and init_cfg is None
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
@@ -99,7 +99,7 @@ class ResNet(BaseModule):
     def init_weights(self) -> None:
         """Initialise as `init_cfg` says."""
         super().init_weights()
-        if self.init_cfg is SCRATCH_INIT and self.zero_init_residual:
+        if self.zero_init_residual:
             for module in self.modules():
                 if isinstance(module, BasicBlock | Bottleneck):
                     last = module.bn3 if isinstance(module, Bottleneck) else module.bn2

@@ -1,0 +1,81 @@
+"""What many tests share: the scope, a small model, a small data set on disk."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmdet.datasets.shapes import draw_dataset
+from mmdet.utils import register_all_modules
+
+REPO = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope='session', autouse=True)
+def registered():
+    """Names in configs mean this project's classes, as in a runner."""
+    register_all_modules()
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def shared() -> Path:
+    """The folder with reference numbers and real images, beside the checkout."""
+    folder = REPO.parent / 'shared'
+    if not (folder / 'reference').is_dir():
+        pytest.skip(f'{folder} with reference cases and real images is absent')
+    return folder
+
+
+@pytest.fixture(scope='session')
+def shapes_root(tmp_path_factory) -> Path:
+    """A data set in COCO's layout: 12 images to train on, 7 to validate with."""
+    root = tmp_path_factory.mktemp('data') / 'shapes'
+    draw_dataset(str(root), num_train=12, num_val=7, seed=3)
+    return root
+
+
+@pytest.fixture
+def tiny_model() -> dict:
+    """Config of a SOLO that runs in milliseconds."""
+    return dict(
+        type='SOLO',
+        data_preprocessor=dict(
+            type='DetDataPreprocessor',
+            mean=[123.675, 116.28, 103.53],
+            std=[58.395, 57.12, 57.375],
+            bgr_to_rgb=True,
+            pad_mask=True,
+            pad_size_divisor=32,
+        ),
+        backbone=dict(type='ResNet', depth=18, base_channels=8),
+        neck=dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=16, num_outs=5),
+        mask_head=dict(
+            type='SOLOHead',
+            num_classes=3,
+            in_channels=16,
+            feat_channels=16,
+            stacked_convs=1,
+            strides=[8, 8, 16, 32, 32],
+            scale_ranges=((1, 96), (48, 192), (96, 384), (192, 768), (384, 2048)),
+            num_grids=[10, 9, 6, 4, 3],
+            norm_cfg=dict(type='GN', num_groups=4),
+        ),
+        test_cfg=dict(score_thr=0.0, filter_thr=0.0),
+    )
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """Environment for processes that a test starts: this checkout, one thread."""
+    return {
+        **os.environ,
+        'PYTHONPATH': str(REPO),
+        'OMP_NUM_THREADS': '1',
+        'PYTHONUNBUFFERED': '1',
+    }

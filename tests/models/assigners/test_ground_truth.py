@@ -1,0 +1,50 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmdet.models.assigners import gather_ground_truth
+from mmdet.models.assigners.ground_truth import center_of_mass, scale_down
+from tests.samples import sample_of
+
+
+@pytest.mark.parametrize('stride', [1, 2, 4, 8, 16, 32])
+def test_scaling_down_is_opencvs(stride):
+    masks = (np.random.default_rng(stride).random((3, 64, 96)) < 0.5).astype(np.uint8)
+    expected = [cv2.resize(mask, (96 // stride, 64 // stride)) for mask in masks]
+    scaled = scale_down(torch.from_numpy(masks), stride)
+    np.testing.assert_array_equal(scaled.numpy(), np.stack(expected))
+
+
+def test_center_of_mass():
+    mask = torch.zeros(2, 10, 20, dtype=torch.uint8)
+    mask[0, 2:5, 10:12] = 1
+    centers, areas = center_of_mass(mask)
+    assert areas.tolist() == [6, 0]
+    assert centers.tolist() == [[3.0, 10.5], [0.0, 0.0]]
+
+
+def test_a_batch_in_one_row_with_an_empty_image_between():
+    samples = [
+        sample_of([(0, 0, 32, 32)], [2]),
+        sample_of([]),
+        sample_of([(8, 8, 40, 24), (64, 0, 128, 64)], [1, 0]),
+    ]
+    truth = gather_ground_truth(samples, image_size=(96, 128), mask_strides=(4, 4, 8))
+    assert truth.image.tolist() == [0, 2, 2]
+    assert truth.labels.tolist() == [2, 1, 0]
+    assert truth.areas.tolist() == [32 * 32, 32 * 16, 64 * 64]
+    assert truth.centers[1].tolist() == [15.5, 23.5]
+    assert {stride: tuple(masks.shape) for stride, masks in truth.masks.items()} == {
+        4: (3, 24, 32),
+        8: (3, 12, 16),
+    }
+    assert truth.masks[4][1].sum() == 32 * 16 / 4**2
+
+
+def test_a_batch_without_instances():
+    truth = gather_ground_truth(
+        [sample_of([]), sample_of([])], image_size=(96, 128), mask_strides=(4,)
+    )
+    assert len(truth.labels) == 0
+    assert truth.masks[4].shape == (0, 24, 32)

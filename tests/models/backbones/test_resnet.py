@@ -1,0 +1,96 @@
+import pytest
+import torch
+import torchvision
+
+from mmdet.errors import UserError
+from mmdet.models import ResNet
+
+
+@pytest.mark.parametrize('depth', [18, 34, 50, 101, 152])
+def test_parameters_are_torchvisions(depth):
+    theirs = getattr(torchvision.models, f'resnet{depth}')().state_dict()
+    ours = ResNet(depth).state_dict()
+    shapes = {name: value.shape for name, value in theirs.items() if not name.startswith('fc.')}
+    assert {name: value.shape for name, value in ours.items()} == shapes
+
+
+def test_features_are_torchvisions():
+    theirs = torchvision.models.resnet18().eval()
+    ours = ResNet(18, out_indices=(3,)).eval()
+    ours.load_state_dict({k: v for k, v in theirs.state_dict().items() if 'fc.' not in k})
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = theirs.fc(ours(images)[0].mean((2, 3)))
+        torch.testing.assert_close(expected, theirs(images))
+
+
+def test_strides_and_channels():
+    features = ResNet(50, out_indices=(0, 1, 2, 3))(torch.randn(1, 3, 64, 96))
+    assert [tuple(f.shape[1:]) for f in features] == [
+        (256, 16, 24),
+        (512, 8, 12),
+        (1024, 4, 6),
+        (2048, 2, 3),
+    ]
+
+
+def test_style_decides_where_a_bottleneck_strides():
+    pytorch, caffe = ResNet(50).layer2[0], ResNet(50, style='caffe').layer2[0]
+    assert (pytorch.conv1.stride, pytorch.conv2.stride) == ((1, 1), (2, 2))
+    assert (caffe.conv1.stride, caffe.conv2.stride) == ((2, 2), (1, 1))
+
+
+def test_frozen_stages_neither_learn_nor_count():
+    model = ResNet(18, base_channels=8, frozen_stages=1, norm_eval=False).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    sum(f.sum() for f in model(torch.randn(2, 3, 64, 64))).backward()
+    for name, parameter in model.named_parameters():
+        frozen = name.startswith(('conv1', 'bn1', 'layer1'))
+        assert (parameter.grad is None) == frozen, name
+    after = model.state_dict()
+    assert torch.equal(before['layer1.0.bn1.running_mean'], after['layer1.0.bn1.running_mean'])
+    assert not torch.equal(before['layer2.0.bn1.running_mean'], after['layer2.0.bn1.running_mean'])
+
+
+def test_norm_eval_keeps_statistics():
+    model = ResNet(18, base_channels=8, norm_eval=True).train()
+    before = model.layer4[1].bn2.running_mean.clone()
+    model(torch.randn(2, 3, 64, 64))
+    assert torch.equal(before, model.layer4[1].bn2.running_mean)
+
+
+def test_from_scratch_a_block_begins_as_the_identity():
+    model = ResNet(50)
+    model.init_weights()
+    assert (model.layer1[1].bn3.weight == 0).all()
+    assert (model.layer1[1].bn2.weight == 1).all()
+
+
+def test_pretrained_weights_come_from_torchvisions_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    source = torchvision.models.resnet18().state_dict()
+    (tmp_path / 'checkpoints').mkdir()
+    torch.save(source, tmp_path / 'checkpoints' / 'resnet18-f37072fd.pth')
+    model = ResNet(18, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18'))
+    model.init_weights()
+    assert torch.equal(model.layer3[1].conv2.weight, source['layer3.1.conv2.weight'])
+
+
+def test_a_failed_download_says_where_to_put_the_file(tmp_path, monkeypatch):
+    def no_network(*_, **__):
+        raise OSError('no route to host')
+
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', no_network)
+    model = ResNet(50, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'))
+    with pytest.raises(UserError, match=f'{tmp_path}/checkpoints/resnet50-0676ba61.pth'):
+        model.init_weights()
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match='depth 20'):
+        ResNet(20)
+    with pytest.raises(ValueError, match='style'):
+        ResNet(50, style='tensorflow')
+    with pytest.raises(ValueError, match='out_indices'):
+        ResNet(50, num_stages=2, out_indices=(0, 3))

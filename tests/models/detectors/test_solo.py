@@ -1,0 +1,85 @@
+"""The whole detector on the batches that break detectors."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmdet.registry import MODELS
+from tests.samples import batch_of, sample_of
+
+
+@pytest.fixture
+def model(tiny_model):
+    model = MODELS.build(tiny_model)
+    model.init_weights()
+    return model
+
+
+def losses_of(model, samples):
+    model.train()
+    losses = model(**model.data_preprocessor(batch_of(samples), True), mode='loss')
+    sum(losses.values()).backward()
+    grads = [p.grad for p in model.parameters() if p.requires_grad]
+    assert all(grad is not None and grad.isfinite().all() for grad in grads)
+    return losses
+
+
+def test_empty_images(model):
+    losses = losses_of(model, [sample_of([]), sample_of([])])
+    assert losses['loss_mask'] == 0
+
+
+def test_a_hundred_objects(model):
+    rng = np.random.default_rng(0)
+    corners = rng.integers(0, [100, 70], (100, 2))
+    boxes = [(x, y, x + 8 + i % 20, y + 6 + i % 19) for i, (x, y) in enumerate(corners.tolist())]
+    losses = losses_of(model, [sample_of(boxes, (rng.integers(0, 3, 100)).tolist())])
+    assert 0 < losses['loss_mask'] <= 3
+
+
+def test_a_one_pixel_object(model):
+    losses = losses_of(model, [sample_of([(50, 40, 51, 41)])])
+    assert 0 < losses['loss_mask'] <= 3
+
+
+def test_sizes_of_a_batch_may_differ(model):
+    samples = [sample_of([(8, 8, 60, 60)], shape=(96, 128)), sample_of([], shape=(70, 50))]
+    data = model.data_preprocessor(batch_of(samples), True)
+    assert data['inputs'].shape == (2, 3, 96, 128)
+    assert model(**data, mode='loss')['loss_mask'] > 0
+
+
+def test_predictions_are_at_the_original_size_and_leave_the_samples_alone(model):
+    sample = sample_of([], shape=(96, 128))
+    sample.set_metainfo(dict(ori_shape=(150, 200)))
+    data = model.eval().data_preprocessor(batch_of([sample]), False)
+    with torch.no_grad():
+        (result,) = model(**data, mode='predict')
+    assert result.pred_instances.masks.to_ndarray().shape[1:] == (150, 200)
+    assert 'pred_instances' not in data['data_samples'][0]
+
+
+def test_an_image_alone_and_in_a_batch_gives_the_same(model):
+    torch.manual_seed(1)
+    for parameter in model.mask_head.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    batch = batch_of([sample_of([]), sample_of([])])
+    model.eval()
+    with torch.no_grad():
+        both = model(**model.data_preprocessor(batch, False), mode='predict')
+        alone = dict(inputs=batch['inputs'][1:], data_samples=batch['data_samples'][1:])
+        (one,) = model(**model.data_preprocessor(alone, False), mode='predict')
+    assert len(one.pred_instances) > 0
+    torch.testing.assert_close(both[1].pred_instances.scores, one.pred_instances.scores)
+    assert both[1].pred_instances.masks.rles == one.pred_instances.masks.rles
+
+
+def test_bfloat16_trains(model):
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = losses_of(model, [sample_of([(8, 8, 60, 60)]), sample_of([])])
+    assert losses['loss_mask'].dtype == losses['loss_cls'].dtype == torch.float32
+
+
+def test_an_unknown_mode_is_named(model):
+    with pytest.raises(ValueError, match='mode'):
+        model(torch.zeros(1, 3, 64, 64), mode='train')

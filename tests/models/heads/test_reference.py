@@ -1,0 +1,127 @@
+"""What mmdet 3.3 computes, to the digits that its own thread counts agree on."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import InstanceData
+from pycocotools import mask as coco_mask
+
+from mmdet.models.assigners import assign_grid, gather_ground_truth
+from mmdet.registry import MODELS
+from mmdet.structures import BitmapMasks, DetDataSample
+
+CASES = ['solo_r18']
+
+
+class Case:
+    """One reference case: its model with the weights filled in, its batch, its numbers."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.expected = json.loads((folder / f'{name}.json').read_text())
+        self.arrays = np.load(folder / f'{name}.npz')
+        self.model = MODELS.build(self.expected['model'])
+        spec = importlib.util.spec_from_file_location('fill_weights', folder / 'fill_weights.py')
+        fill_weights = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(fill_weights)
+        fill_weights.fill(self.model.state_dict())
+        samples = [self._sample(i, info) for i, info in enumerate(self.expected['images'])]
+        images = [torch.from_numpy(self.arrays[f'img{i}_uint8_bgr']) for i in range(len(samples))]
+        self.batch = self.model.data_preprocessor(dict(inputs=images, data_samples=samples), True)
+
+    def _sample(self, index: int, info: dict) -> DetDataSample:
+        height, width = info['img_shape']
+        packed = self.arrays[f'img{index}_gt_masks_packed']
+        bitmaps = np.unpackbits(packed, axis=1, count=height * width)
+        sample = DetDataSample(
+            metainfo=dict(img_shape=(height, width), ori_shape=tuple(info['ori_shape']))
+        )
+        sample.gt_instances = InstanceData(
+            bboxes=torch.from_numpy(self.arrays[f'img{index}_gt_bboxes']).float(),
+            labels=torch.from_numpy(self.arrays[f'img{index}_gt_labels']).long(),
+            masks=BitmapMasks(bitmaps, height, width).pack(),
+        )
+        return sample
+
+
+@pytest.fixture(scope='module', params=CASES)
+def case(request, shared) -> Case:
+    return Case(shared / 'reference', request.param)
+
+
+def test_parameters_have_mmdets_names_and_shapes(case):
+    ours = {name: list(value.shape) for name, value in case.model.state_dict().items()}
+    assert ours == case.expected['parameters']
+
+
+def test_the_batch_is_padded_as_mmdets(case):
+    assert list(case.batch['inputs'].shape) == case.arrays['batch_shape'].tolist()
+
+
+def test_pyramid(case):
+    model = case.model.eval()
+    with torch.no_grad():
+        levels = model.extract_feat(case.batch['inputs'])
+    for index, level in enumerate(levels):
+        mean = case.arrays[f'fpn{index}_mean_abs']
+        np.testing.assert_allclose(level.abs().mean().item(), mean, rtol=1e-4)
+        corner = case.arrays[f'fpn{index}_corner']
+        np.testing.assert_allclose(level[:, :4, :3, :3].numpy(), corner, rtol=1e-3, atol=1e-4)
+
+
+def test_positives(case):
+    head = case.model.mask_head
+    size = case.batch['data_samples'][0].batch_input_shape
+    truth = gather_ground_truth(
+        case.batch['data_samples'], image_size=size, mask_strides=head.mask_strides
+    )
+    targets = assign_grid(
+        truth,
+        num_images=2,
+        image_size=size,
+        num_grids=head.num_grids,
+        scale_ranges=head.scale_ranges,
+        pos_scale=head.pos_scale,
+        num_classes=head.num_classes,
+    )
+    ours = []
+    for index in head.mask_terms(targets).tolist():
+        level, instance = targets.level[index].item(), targets.instance[index].item()
+        area = truth.masks[head.mask_strides[level]][instance].sum().item()
+        label = truth.labels[instance].item()
+        image, cell = targets.image[index].item(), targets.cell[index].item()
+        ours.append([image, level, cell, label, area])
+    expected = case.arrays['positives_img_level_cell_label_area'].tolist()
+    assert sorted(ours) == sorted(expected)
+
+
+def test_losses_and_gradients(case):
+    model = case.model.train()
+    model.zero_grad()
+    losses = model(**case.batch, mode='loss')
+    for name, value in case.expected['losses'].items():
+        assert losses[name].item() == pytest.approx(value, rel=1e-4), name
+    sum(losses.values()).backward()
+    norms = {
+        name: parameter.grad.norm().item()
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+    assert norms == pytest.approx(case.expected['grad_norms'], rel=1e-3, abs=1e-9)
+
+
+def test_predictions(case):
+    model = case.model.eval()
+    with torch.no_grad():
+        results = model(**case.batch, mode='predict')
+    matched = []
+    for result, expected in zip(results, case.expected['predictions'], strict=True):
+        found = result.pred_instances
+        assert sorted(found.scores.tolist()) == pytest.approx(sorted(expected['scores']), abs=1e-3)
+        iou = coco_mask.iou(found.masks.rles, expected['rles'], [0] * len(expected['rles']))
+        same_class = found.labels.numpy()[:, None] == np.array(expected['labels'])
+        matched.extend((iou * same_class).max(0) >= 0.98)
+    assert np.mean(matched) >= 0.97

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import InstanceData
+from pycocotools import mask as coco_mask
+
+from mmdet.structures import BitmapMasks, RLEMasks
+from mmdet.structures.masks import decode_segmentation
+
+
+@pytest.fixture
+def bitmaps() -> np.ndarray:
+    return (np.random.default_rng(0).random((4, 10, 13)) < 0.4).astype(np.uint8)
+
+
+def test_the_three_forms_of_a_segmentation_decode_alike():
+    mask = np.zeros((10, 13), np.uint8)
+    mask[2:7, 3:9] = 1
+    compressed = coco_mask.encode(np.asfortranarray(mask))
+    counts = [3 * 10 + 2]
+    counts += [5, 5] * 5 + [5, 4 * 10 + 3]
+    for segmentation in (
+        [[3, 2, 9, 2, 9, 7, 3, 7]],
+        dict(size=[10, 13], counts=counts),
+        compressed,
+    ):
+        np.testing.assert_array_equal(decode_segmentation(segmentation, 10, 13), mask)
+
+
+def test_packing_keeps_every_pixel_and_pads(bitmaps):
+    packed = BitmapMasks(bitmaps, 10, 13).pack()
+    assert packed.bits.numel() == 4 * 10 * 2  # 13 pixels are 2 bytes
+    np.testing.assert_array_equal(packed.to_tensor().numpy(), bitmaps)
+    padded = packed.pad((16, 32)).to_tensor()
+    assert padded.dtype == torch.uint8
+    np.testing.assert_array_equal(padded, np.pad(bitmaps, ((0, 0), (0, 6), (0, 19))))
+
+
+def test_no_masks(bitmaps):
+    none = BitmapMasks(bitmaps[:0], 10, 13)
+    assert none.pack().pad((16, 16)).to_tensor().shape == (0, 16, 16)
+    assert none.resize((5, 6)).masks.shape == (0, 5, 6)
+    assert none.flip().crop((0, 0, 4, 3)).masks.shape == (0, 3, 4)
+    assert none.get_bboxes().shape == (0, 4)
+    assert none.areas.shape == (0,)
+    assert RLEMasks([], 10, 13).to_tensor().shape == (0, 10, 13)
+    assert RLEMasks([], 10, 13).areas.shape == (0,)
+
+
+def test_methods_leave_the_masks_as_they_are(bitmaps):
+    masks = BitmapMasks(bitmaps.copy(), 10, 13)
+    masks.flip('diagonal').crop((1, 1, 5, 5)).resize((3, 3)).pack()
+    np.testing.assert_array_equal(masks.masks, bitmaps)
+
+
+def test_flip_and_crop(bitmaps):
+    masks = BitmapMasks(bitmaps, 10, 13)
+    np.testing.assert_array_equal(masks.flip('horizontal').masks, bitmaps[:, :, ::-1])
+    np.testing.assert_array_equal(masks.flip('vertical').masks, bitmaps[:, ::-1])
+    np.testing.assert_array_equal(masks.flip('diagonal').masks, bitmaps[:, ::-1, ::-1])
+    np.testing.assert_array_equal(masks.crop((2, 1, 9, 8)).masks, bitmaps[:, 1:8, 2:9])
+
+
+def test_boxes_surround_the_pixels():
+    mask = np.zeros((2, 10, 13), np.uint8)
+    mask[0, 2:7, 3:9] = 1
+    boxes = BitmapMasks(mask, 10, 13).get_bboxes()
+    assert boxes.tolist() == [[3, 2, 9, 7], [0, 0, 0, 0]]
+
+
+def test_instances_can_be_chosen_with_their_masks(bitmaps):
+    rles = RLEMasks(coco_mask.encode(np.asfortranarray(bitmaps.transpose(1, 2, 0))), 10, 13)
+    packed = BitmapMasks(bitmaps, 10, 13).pack()
+    for masks in (rles, packed):
+        chosen = InstanceData(masks=masks)[torch.tensor([True, False, False, True])]
+        np.testing.assert_array_equal(chosen.masks.to_tensor().numpy(), bitmaps[[0, 3]])
+        none = InstanceData(masks=masks)[torch.zeros(4, dtype=torch.bool)]
+        assert len(none) == 0
