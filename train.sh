@@ -109,7 +109,7 @@ saved=$work_dir/$(basename -- "$config")
 echo "drawing predicted masks"
 status=0
 "$PYTHON" "$repo/tools/test.py" "$saved" "$checkpoint" --work-dir "$work_dir/test" \
-    --show-dir "$work_dir/vis" --cfg-options resume=False || status=$?
+    --show-dir "$work_dir/vis" --show-limit 50 --cfg-options resume=False || status=$?
 
 # Only what is there: the log's folder is named by the time it began.
 line() { [[ ! -e $2 ]] || printf '    %-24s%s\n' "$1" "$2"; }

@@ -70,7 +70,7 @@ def tiny_model() -> dict:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def environment() -> dict[str, str]:
     """Environment for processes that a test starts: this checkout, one thread."""
     return {

@@ -25,6 +25,7 @@ def parse_args() -> argparse.Namespace:
         help='draw the predictions into this folder; '
         'a relative one is taken below WORK_DIR/TIMESTAMP',
     )
+    parser.add_argument('--show-limit', type=int, metavar='N', help='draw N images at most')
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -42,7 +43,10 @@ def main() -> None:
         evaluator.result_file = args.out
     if args.show_dir:
         cfg.default_hooks.visualization = dict(
-            type='DetVisualizationHook', draw=True, test_out_dir=args.show_dir
+            type='DetVisualizationHook',
+            draw=True,
+            test_out_dir=args.show_dir,
+            test_limit=args.show_limit,
         )
     runner = build_runner(cfg)
     check_fit(runner.model, args.checkpoint)

@@ -5,6 +5,9 @@ python tools/train.py CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--amp] ..
 
 import argparse
 
+from mmengine.runner import find_latest_checkpoint
+
+from mmdet.engine.checkpoint import check_fit
 from mmdet.engine.launch import add_common_arguments, build_runner, load_config
 from mmdet.errors import UserError, exit_on_user_error
 
@@ -43,6 +46,10 @@ def main() -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     runner = build_runner(cfg)
+    if args.resume:
+        checkpoint = cfg.load_from or find_latest_checkpoint(cfg.work_dir)
+        if checkpoint:
+            check_fit(runner.model, checkpoint)
     runner.train()
 
 

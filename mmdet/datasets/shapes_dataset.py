@@ -1,8 +1,9 @@
 """The embedded data set as a registered one."""
 
+import os
 from pathlib import Path
 
-from mmengine.dist import barrier, get_local_rank
+from mmengine.dist import barrier
 
 from mmdet.registry import DATASETS
 
@@ -18,7 +19,8 @@ class ShapesDataset(CocoDataset):
 
     def load_data_list(self) -> list[dict]:
         """Draw the data set if it is not there, and read the annotation file."""
-        if get_local_rank() == 0 and not Path(self.data_root).exists():
+        first_here = os.environ.get('LOCAL_RANK', '0') == '0'
+        if first_here and not Path(self.data_root).exists():
             print(f'drawing the data set shapes into {self.data_root}', flush=True)
             draw_dataset(self.data_root)
         barrier()

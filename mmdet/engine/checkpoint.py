@@ -160,7 +160,7 @@ def check_fit(model: nn.Module, filename: str) -> None:
     Raises:
         UserError: names and shapes are not the same; the message names the first of them.
     """
-    checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu')
+    checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu', logger='silent')
     weights = checkpoint.get('state_dict', checkpoint)
     shapes = {
         name.removeprefix('module.'): tuple(value.shape)

@@ -1,6 +1,6 @@
 """From an item of the data list to arrays."""
 
-import mmcv
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
@@ -25,8 +25,7 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
             loaded = super().transform(results)
         except FileNotFoundError:
             raise UserError(f'image {results["img_path"]} does not exist') from None
-        except (AttributeError, OSError, mmcv.cv2.error):
-            # OpenCV gives None, of which mmcv asks the shape, for a file it cannot decode.
+        except (AssertionError, OSError, cv2.error):
             loaded = None
         if loaded is None:
             raise UserError(

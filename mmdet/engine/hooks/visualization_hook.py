@@ -21,6 +21,7 @@ class DetVisualizationHook(Hook):
         score_thr: leave out predictions with a lower score.
         test_out_dir: in testing, draw every image into this folder; a relative one is taken
             below `<work_dir>/<timestamp>`.
+        test_limit: in testing, draw this many images at most, in each process.
     """
 
     def __init__(
@@ -29,11 +30,14 @@ class DetVisualizationHook(Hook):
         interval: int = 50,
         score_thr: float = 0.3,
         test_out_dir: str | None = None,
+        test_limit: int | None = None,
     ) -> None:
         self.draw = draw
         self.interval = interval
         self.score_thr = score_thr
         self.test_out_dir = test_out_dir
+        self.test_limit = test_limit
+        self.num_drawn = 0
 
     def after_val_iter(
         self,
@@ -54,11 +58,14 @@ class DetVisualizationHook(Hook):
         data_batch: dict,
         outputs: Sequence[DetDataSample],
     ) -> None:
-        """Write a picture of every image."""
+        """Write pictures of the images."""
         if not self.draw or self.test_out_dir is None:
             return
         folder = Path(runner.work_dir, runner.timestamp, self.test_out_dir)
         for sample in outputs:
+            if self.num_drawn == self.test_limit:
+                return
+            self.num_drawn += 1
             name = Path(sample.img_path).name
             self._draw(runner, sample, name=name, out_file=str(folder / name))
 

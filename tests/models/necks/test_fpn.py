@@ -14,7 +14,7 @@ def test_coarse_levels_reach_fine_ones_and_not_the_reverse():
     neck = FPN([4, 4], 4, num_outs=2)
     fine, coarse = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 4, 4)
     first, second = neck([fine, coarse])
-    other_first, other_second = neck([fine, coarse + 1])
+    other_first, _ = neck([fine, coarse + 1])
     assert not torch.allclose(first, other_first)
     changed_first, same_second = neck([fine + 1, coarse])
     assert not torch.allclose(first, changed_first)

@@ -1,0 +1,25 @@
+from functools import partial
+
+from mmdet.datasets import ShapesDataset, shapes_dataset
+from mmdet.datasets.shapes import CLASSES, draw_dataset
+
+
+def test_draws_itself_once(tmp_path, monkeypatch, capsys):
+    draw = partial(draw_dataset, num_train=2, num_val=1)
+    monkeypatch.setattr(shapes_dataset, 'draw_dataset', draw)
+    root = tmp_path / 'shapes'
+
+    def open_split(split: str) -> ShapesDataset:
+        return ShapesDataset(
+            data_root=str(root),
+            ann_file=f'annotations/instances_{split}2017.json',
+            data_prefix=dict(img=f'{split}2017/'),
+            pipeline=[],
+        )
+
+    train = open_split('train')
+    assert len(train) == 2
+    assert train.metainfo['classes'] == CLASSES
+    assert 'drawing' in capsys.readouterr().out
+    assert len(open_split('val')) == 1
+    assert 'drawing' not in capsys.readouterr().out

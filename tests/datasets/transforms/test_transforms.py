@@ -1,0 +1,198 @@
+"""Each step of a pipeline: image, boxes and masks must stay together."""
+
+import numpy as np
+import pytest
+
+from mmdet.registry import TRANSFORMS
+from mmdet.structures import BitmapMasks
+from tests.samples import rectangle
+
+BOXES = [(10, 5, 30, 25), (40, 10, 60, 38)]
+
+
+def results_of(boxes=BOXES, height: int = 40, width: int = 64) -> dict:
+    """Results whose image shows each instance in a grey of its own."""
+    masks = [rectangle(height, width, box) for box in boxes]
+    image = np.zeros((height, width, 3), np.uint8)
+    for index, mask in enumerate(masks):
+        image[mask > 0] = 100 + 50 * index
+    return dict(
+        img=image,
+        img_shape=(height, width),
+        ori_shape=(height, width),
+        gt_bboxes=np.array(boxes, np.float32).reshape(-1, 4),
+        gt_bboxes_labels=np.arange(len(boxes)),
+        gt_ignore_flags=np.zeros(len(boxes), bool),
+        gt_masks=BitmapMasks(masks, height, width),
+    )
+
+
+def check_alignment(results: dict) -> None:
+    """The mask is where the image shows the instance, and the box around it."""
+    for label, mask in zip(results['gt_bboxes_labels'], results['gt_masks'].masks, strict=True):
+        shown = np.abs(results['img'][..., 0].astype(int) - (100 + 50 * label)) < 5
+        assert (shown & (mask > 0)).sum() > 0.8 * mask.sum()
+    drawn = results['gt_masks'].get_bboxes()
+    np.testing.assert_allclose(results['gt_bboxes'], drawn, atol=1.01)
+    assert results['gt_bboxes'].dtype == np.float32
+    assert results['img'].shape[:2] == results['img_shape']
+    assert results['gt_masks'].masks.shape[1:] == results['img_shape']
+
+
+def apply(name: str, results: dict, **kwargs: object) -> dict | None:
+    return TRANSFORMS.build(dict(type=name, **kwargs))(results)
+
+
+@pytest.mark.parametrize(
+    ('name', 'arguments', 'shape'),
+    [
+        ('Resize', dict(scale=(128, 80), keep_ratio=True), (80, 128)),
+        ('Resize', dict(scale=(96, 80), keep_ratio=True), (60, 96)),
+        ('Resize', dict(scale=(100, 50)), (50, 100)),
+        ('Resize', dict(scale_factor=0.5), (20, 32)),
+        ('RandomResize', dict(scale=(64, 40), ratio_range=(2.0, 2.0), keep_ratio=True), (80, 128)),
+        ('RandomChoiceResize', dict(scales=[(96, 60)], keep_ratio=True), (60, 96)),
+        ('RandomFlip', dict(prob=1.0), (40, 64)),
+        ('RandomFlip', dict(prob=1.0, direction='vertical'), (40, 64)),
+        ('RandomFlip', dict(prob=1.0, direction='diagonal'), (40, 64)),
+        ('RandomCrop', dict(crop_size=(38, 60), recompute_bbox=True), (38, 60)),
+        ('RandomCrop', dict(crop_size=(500, 600)), (40, 64)),
+    ],
+)
+def test_image_boxes_and_masks_stay_together(name, arguments, shape):
+    results = apply(name, results_of(), **arguments)
+    assert results['img_shape'] == shape
+    check_alignment(results)
+
+
+def test_resize_tells_its_factors():
+    assert apply('Resize', results_of(), scale=(128, 80))['scale_factor'] == (2.0, 2.0)
+
+
+def test_a_flip_turns_the_image_over():
+    results = apply('RandomFlip', results_of(), prob=1.0)
+    assert results['gt_bboxes'][0].tolist() == [64 - 30, 5, 64 - 10, 25]
+    assert (results['flip'], results['flip_direction']) == (True, 'horizontal')
+
+
+@pytest.mark.parametrize('name', ['Resize', 'RandomFlip', 'RandomCrop'])
+def test_images_without_instances(name):
+    arguments = dict(
+        Resize=dict(scale=(32, 20)),
+        RandomFlip=dict(prob=1.0),
+        RandomCrop=dict(crop_size=(20, 32), allow_negative_crop=True),
+    )
+    results = apply(name, results_of([]), **arguments[name])
+    assert results['gt_bboxes'].shape == (0, 4)
+    assert results['gt_masks'].masks.shape == (0, *results['img_shape'])
+
+
+class TestRandomCrop:
+    def test_instances_outside_are_left_out_with_all_they_have(self):
+        np.random.seed(0)
+        for _ in range(20):
+            results = apply('RandomCrop', results_of(), crop_size=(30, 20), recompute_bbox=True)
+            if results is not None:
+                assert 1 <= len(results['gt_masks']) <= 2
+                assert len(results['gt_masks']) == len(results['gt_bboxes_labels'])
+                for label, mask in zip(
+                    results['gt_bboxes_labels'], results['gt_masks'].masks, strict=True
+                ):
+                    assert (results['img'][mask > 0] == 100 + 50 * label).all()
+
+    def test_a_window_without_instances_is_refused_or_allowed(self):
+        corner = results_of([(0, 0, 2, 2)])
+        np.random.seed(1)
+        refused = [apply('RandomCrop', {**corner}, crop_size=(4, 4)) for _ in range(20)]
+        assert None in refused
+        np.random.seed(1)
+        allowed = [
+            apply('RandomCrop', {**corner}, crop_size=(4, 4), allow_negative_crop=True)
+            for _ in range(20)
+        ]
+        assert all(results is not None for results in allowed)
+        assert any(len(results['gt_bboxes']) == 0 for results in allowed)
+
+    @pytest.mark.parametrize(
+        ('crop_type', 'size', 'heights', 'widths'),
+        [
+            ('absolute_range', (10, 20), (10, 20), (10, 20)),
+            ('relative', (0.5, 0.25), (20, 20), (16, 16)),
+            ('relative_range', (0.5, 0.25), (20, 40), (16, 64)),
+        ],
+    )
+    def test_sizes(self, crop_type, size, heights, widths):
+        for _ in range(20):
+            results = apply(
+                'RandomCrop',
+                results_of(),
+                crop_size=size,
+                crop_type=crop_type,
+                allow_negative_crop=True,
+            )
+            height, width = results['img_shape']
+            assert heights[0] <= height <= heights[1]
+            assert widths[0] <= width <= widths[1]
+
+    def test_boxes_may_reach_over_the_border(self):
+        whole = [(0, 0, 64, 40)]
+        arguments = dict(crop_size=(20, 20))
+        clipped = apply('RandomCrop', results_of(whole), **arguments)
+        assert clipped['gt_bboxes'][0].tolist() == [0, 0, 20, 20]
+        kept = apply('RandomCrop', results_of(whole), **arguments, bbox_clip_border=False)
+        assert (kept['gt_bboxes'][0, 2:] - kept['gt_bboxes'][0, :2]).tolist() == [64, 40]
+
+    @pytest.mark.parametrize(
+        'arguments',
+        [
+            dict(crop_size=(2, 2), crop_type='square'),
+            dict(crop_size=(2, 2), crop_type='relative'),
+            dict(crop_size=(0, 2)),
+            dict(crop_size=(20, 10), crop_type='absolute_range'),
+        ],
+    )
+    def test_wrong_arguments(self, arguments):
+        with pytest.raises(ValueError, match='crop'):
+            TRANSFORMS.build(dict(type='RandomCrop', **arguments))
+
+
+class TestFilterAnnotations:
+    def test_by_box(self):
+        boxes = [(10, 5, 30, 25), (40, 10, 41, 38)]
+        results = apply('FilterAnnotations', results_of(boxes), min_gt_bbox_wh=(2, 2))
+        assert results['gt_bboxes_labels'].tolist() == [0]
+        assert len(results['gt_masks']) == 1
+
+    def test_by_mask(self):
+        results = apply(
+            'FilterAnnotations', results_of(), by_box=False, by_mask=True, min_gt_mask_area=500
+        )
+        assert results['gt_bboxes_labels'].tolist() == [1]
+
+    def test_an_image_that_loses_everything(self):
+        arguments = dict(min_gt_bbox_wh=(100, 100))
+        assert apply('FilterAnnotations', results_of(), **arguments) is None
+        left = apply('FilterAnnotations', results_of(), **arguments, keep_empty=False)
+        assert len(left['gt_bboxes']) == 0
+
+    def test_an_image_that_had_nothing_stays(self):
+        assert apply('FilterAnnotations', results_of([])) is not None
+
+
+class TestPackDetInputs:
+    def test_what_the_worker_sends(self):
+        results = results_of()
+        results['gt_ignore_flags'][0] = True
+        packed = apply('PackDetInputs', results, meta_keys=('ori_shape',))
+        sample = packed['data_samples']
+        assert packed['inputs'].shape == (3, 40, 64)
+        assert packed['inputs'].is_contiguous()
+        assert sample.ori_shape == (40, 64)
+        assert 'img_shape' not in sample
+        assert sample.gt_instances.labels.tolist() == [1]
+        assert sample.gt_instances.masks.bits.numel() == 40 * 64 // 8
+        assert len(results['gt_bboxes']) == 2  # what came in is as it was
+
+    def test_without_annotations(self):
+        packed = apply('PackDetInputs', dict(img=np.zeros((4, 6, 3), np.uint8)))
+        assert 'gt_instances' not in packed['data_samples']

@@ -1,0 +1,163 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+import torch
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from mmdet.datasets.shapes import CLASSES
+from mmdet.errors import UserError
+from mmdet.evaluation import CocoMetric
+from mmdet.evaluation.coco_metric import FIGURES
+from mmdet.structures import RLEMasks
+
+META = dict(classes=CLASSES)
+
+
+@pytest.fixture(scope='module')
+def truth(shapes_root) -> dict:
+    """The validation split, with a crowd region and an image of nothing but it."""
+    content = json.loads((shapes_root / 'annotations/instances_val2017.json').read_text())
+    content = copy.deepcopy(content)
+    content['annotations'][0]['iscrowd'] = 1
+    rle = coco_mask.encode(np.asfortranarray(np.eye(100, 100, dtype=np.uint8)))
+    content['annotations'][0]['segmentation'] = dict(
+        size=rle['size'], counts=rle['counts'].decode()
+    )
+    return content
+
+
+@pytest.fixture
+def ann_file(truth, tmp_path) -> str:
+    path = tmp_path / 'truth.json'
+    path.write_text(json.dumps(truth))
+    return str(path)
+
+
+def detections_for(truth: dict, seed: int = 0) -> list[dict]:
+    """Samples as a detector gives them: the truth, shifted, sometimes of another class."""
+    rng = np.random.default_rng(seed)
+    samples = []
+    for image in truth['images']:
+        scores, labels, rles = [], [], []
+        for annotation in truth['annotations']:
+            if annotation['image_id'] != image['id'] or annotation['iscrowd']:
+                continue
+            segmentation = annotation['segmentation']
+            rle = coco_mask.frPyObjects(segmentation, image['height'], image['width'])
+            rle = coco_mask.merge(rle) if isinstance(segmentation, list) else rle
+            for _ in range(2):
+                bitmap = np.roll(coco_mask.decode(rle), rng.integers(-4, 5, 2), (0, 1))
+                rles.append(coco_mask.encode(np.asfortranarray(bitmap)))
+                scores.append(rng.random())
+                label = annotation['category_id'] - 1
+                labels.append(label if rng.random() < 0.8 else int(rng.integers(len(CLASSES))))
+        order = np.argsort(scores)[::-1].astype(int)
+        samples.append(
+            dict(
+                img_id=image['id'],
+                pred_instances=dict(
+                    scores=torch.tensor([scores[i] for i in order]),
+                    labels=torch.tensor([labels[i] for i in order], dtype=torch.long),
+                    masks=RLEMasks([rles[i] for i in order], image['height'], image['width']),
+                ),
+            )
+        )
+    return samples
+
+
+def evaluate(metric: CocoMetric, samples: list[dict]) -> dict[str, float]:
+    metric.dataset_meta = META
+    metric.process({}, samples)
+    return metric.evaluate(len(samples))
+
+
+def pycocotools_figures(ann_file: str, results: list[dict], kind: str = 'segm') -> COCOeval:
+    truth = COCO(ann_file)
+    evaluation = COCOeval(truth, truth.loadRes(results), kind)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return evaluation
+
+
+def test_figures_are_pycocotools(truth, ann_file, tmp_path):
+    out = tmp_path / 'results.json'
+    metric = CocoMetric(ann_file, metric=['segm', 'bbox'], classwise=True, result_file=str(out))
+    figures = evaluate(metric, detections_for(truth))
+    for kind in ('segm', 'bbox'):
+        expected = pycocotools_figures(ann_file, json.loads(out.read_text()), kind)
+        ours = [figures[f'coco/{kind}_{name}'] for name in FIGURES]
+        np.testing.assert_allclose(ours, expected.stats, atol=1e-9)
+        assert 0.1 < ours[0] < 0.95
+        precision = expected.eval['precision'][:, :, :, 0, -1]
+        for label, name in enumerate(CLASSES):
+            values = precision[:, :, label]
+            wanted = values[values > -1].mean() if (values > -1).any() else -1
+            assert figures[f'coco/{kind}_mAP_{name}'] == pytest.approx(wanted)
+
+
+def test_an_image_counts_once(truth, ann_file):
+    samples = detections_for(truth)
+    once = evaluate(CocoMetric(ann_file), samples)
+    metric = CocoMetric(ann_file)
+    metric.dataset_meta = META
+    metric.process({}, samples)
+    metric.process({}, samples[:3])  # as where two processes shared out seven images
+    twice = metric.evaluate(len(samples) + 3)
+    assert once == twice
+
+
+def test_evaluating_twice_gives_the_same(truth, ann_file):
+    metric = CocoMetric(ann_file)
+    assert evaluate(metric, detections_for(truth)) == evaluate(metric, detections_for(truth))
+
+
+def test_nothing_detected_is_zero_and_a_valid_file(truth, ann_file, tmp_path):
+    empty = dict(
+        scores=torch.zeros(0), labels=torch.zeros(0, dtype=torch.long), masks=RLEMasks([], 9, 9)
+    )
+    samples = [dict(img_id=image['id'], pred_instances=empty) for image in truth['images']]
+    metric = CocoMetric(ann_file, classwise=True, outfile_prefix=str(tmp_path / 'a' / 'none'))
+    figures = evaluate(metric, samples)
+    assert figures['coco/segm_mAP'] == 0
+    assert json.loads((tmp_path / 'a' / 'none.segm.json').read_text()) == []
+
+
+def test_a_subset_of_classes_in_another_order(truth, ann_file):
+    """Labels follow the data set's classes, not the file's."""
+    chosen = ('heart', 'ring', 'star')
+    samples = detections_for(truth)
+    for sample in samples:
+        found = sample['pred_instances']
+        keep = [i for i, label in enumerate(found['labels']) if CLASSES[label] in chosen]
+        found['labels'] = torch.tensor(
+            [chosen.index(CLASSES[found['labels'][i]]) for i in keep], dtype=torch.long
+        )
+        found['scores'], found['masks'] = found['scores'][keep], found['masks'][keep]
+    metric = CocoMetric(ann_file, classwise=True)
+    metric.dataset_meta = dict(classes=chosen)
+    metric.process({}, samples)
+    some = metric.evaluate(len(samples))
+    every = evaluate(CocoMetric(ann_file, classwise=True), detections_for(truth))
+    for name in chosen:
+        key = f'coco/segm_mAP_{name}'
+        assert some[key] == pytest.approx(every[key])
+    assert 'coco/segm_mAP_ellipse' not in some
+
+
+def test_format_only_writes_and_computes_nothing(truth, ann_file, tmp_path):
+    metric = CocoMetric(ann_file, format_only=True, outfile_prefix=str(tmp_path / 'test'))
+    assert evaluate(metric, detections_for(truth)) == {}
+    written = json.loads((tmp_path / 'test.segm.json').read_text())
+    assert set(written[0]) == {'image_id', 'category_id', 'score', 'segmentation'}
+
+
+def test_wrong_arguments_are_named(ann_file):
+    with pytest.raises(UserError, match="no metric 'proposal'"):
+        CocoMetric(ann_file, metric='proposal')
+    with pytest.raises(UserError, match='outfile_prefix'):
+        CocoMetric(ann_file, format_only=True)

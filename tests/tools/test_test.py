@@ -1,0 +1,87 @@
+import json
+
+import cv2
+import pytest
+
+from mmdet.evaluation.coco_metric import FIGURES
+from tests.processes import run_tool, torchrun
+
+
+@pytest.fixture(scope='module')
+def tested(trained, config, shapes_root, environment, tmp_path_factory):
+    """The output and the work directory of a test with everything asked for."""
+    work_dir = tmp_path_factory.mktemp('tested')
+    run = run_tool(
+        *('tools/test.py', config, str(trained / 'epoch_2.pth'), '--work-dir', str(work_dir)),
+        *('--data-root', str(shapes_root), '--out', str(work_dir / 'results.json')),
+        *('--show-dir', str(work_dir / 'vis'), '--show-limit', '4'),
+        environment=environment,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout + run.stderr, work_dir
+
+
+def test_figures_and_table(tested):
+    printed, work_dir = tested
+    metrics = json.loads((work_dir / 'metrics.json').read_text())
+    for name in FIGURES:
+        assert f'segm_{name}' in printed
+        assert -1 <= metrics[f'coco/segm_{name}'] <= 1
+    for name in ('ellipse', 'crescent'):
+        assert name in printed
+        assert f'coco/segm_mAP_{name}' in metrics
+
+
+def test_pictures(tested):
+    pictures = sorted((tested[1] / 'vis').iterdir())
+    assert len(pictures) == 4
+    assert all(cv2.imread(str(picture)) is not None for picture in pictures)
+
+
+def test_two_processes_find_what_one_does(tested, trained, config, shapes_root, environment):
+    """Seven images: one process gets an image twice, which must not count twice."""
+    work_dir = tested[1]
+    run = torchrun(
+        *('tools/test.py', config, str(trained / 'epoch_2.pth')),
+        *('--work-dir', str(work_dir / 'two'), '--data-root', str(shapes_root)),
+        *('--out', str(work_dir / 'two.json')),
+        environment=environment,
+    )
+    assert run.returncode == 0, run.stderr
+
+    def detections(name: str) -> list[tuple]:
+        found = json.loads((work_dir / name).read_text())
+        return sorted(
+            (d['image_id'], d['category_id'], d['segmentation']['counts'], round(d['score'], 4))
+            for d in found
+        )
+
+    assert len(detections('results.json')) > 20
+    assert detections('two.json') == detections('results.json')
+    one = json.loads((work_dir / 'metrics.json').read_text())
+    assert json.loads((work_dir / 'two' / 'metrics.json').read_text()) == pytest.approx(one)
+
+
+@pytest.mark.parametrize(
+    ('checkpoint', 'options', 'complaint'),
+    [
+        ('none.pth', [], 'none.pth does not exist'),
+        ('tiny_shapes.py', [], 'tiny_shapes.py is not a checkpoint'),
+        (
+            'epoch_1.pth',
+            ['--cfg-options', 'model.mask_head.stacked_convs=2'],
+            'mask_head.cls_convs.1.conv.weight',
+        ),
+        ('epoch_1.pth', ['--out', 'results.pkl'], 'name a .json file'),
+    ],
+)
+def test_mistakes(trained, config, shapes_root, environment, checkpoint, options, complaint):
+    run = run_tool(
+        *('tools/test.py', config, str(trained / checkpoint), '--data-root', str(shapes_root)),
+        *('--work-dir', str(trained / 'mistakes'), *options),
+        environment=environment,
+    )
+    assert run.returncode == 2
+    last = run.stderr.splitlines()[-1]
+    assert last.startswith('error: ') and complaint in last
+    assert 'Traceback' not in run.stderr

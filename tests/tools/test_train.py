@@ -1,0 +1,84 @@
+import torch
+
+from tests.processes import run_tool, torchrun
+
+
+def weights(path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)['state_dict']
+
+
+def test_what_a_run_leaves(trained):
+    assert (trained / 'last_checkpoint').read_text() == str(trained / 'epoch_2.pth')
+    assert (trained / 'curves.png').read_bytes().startswith(b'\x89PNG')
+    assert (trained / 'tiny_shapes.py').is_file()
+    (log,) = trained.glob('*/*.log')
+    text = log.read_text()
+    for part in ('eta:', 'loss_mask:', 'loss_cls:', 'segm_mAP', 'Epoch(val) [2]'):
+        assert part in text
+    printed = (trained / 'stdout').read_text()
+    assert 'Warning: ' not in printed
+    assert 'Traceback' not in printed
+
+
+def test_checkpoints_load_without_unpickling_code(trained):
+    checkpoint = torch.load(trained / 'epoch_1.pth', weights_only=True)
+    assert {'meta', 'state_dict', 'optimizer', 'param_schedulers', 'message_hub'} <= set(checkpoint)
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    trained, config, shapes_root, environment, tmp_path
+):
+    run = run_tool(
+        *('tools/train.py', config, '--work-dir', str(tmp_path)),
+        *('--data-root', str(shapes_root), '--resume', str(trained / 'epoch_1.pth')),
+        environment=environment,
+    )
+    assert run.returncode == 0, run.stderr
+    assert 'resumed epoch: 1, iter: 3' in run.stdout + run.stderr
+    expected, resumed = weights(trained / 'epoch_2.pth'), weights(tmp_path / 'epoch_2.pth')
+    assert expected.keys() == resumed.keys()
+    for name in expected:
+        assert torch.equal(expected[name], resumed[name]), name
+    history = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['message_hub']
+    assert len(history['log_scalars']['train/loss']['values']) == 6
+
+
+def test_resuming_from_another_models_checkpoint_is_refused(
+    trained, config, shapes_root, environment, tmp_path
+):
+    run = run_tool(
+        *('tools/train.py', config, '--work-dir', str(tmp_path)),
+        *('--data-root', str(shapes_root), '--resume', str(trained / 'epoch_1.pth')),
+        *('--cfg-options', 'model.mask_head.feat_channels=32'),
+        environment=environment,
+    )
+    assert run.returncode == 2
+    last = run.stderr.splitlines()[-1]
+    assert last.startswith('error: ') and 'does not fit the model' in last
+
+
+def test_two_processes_train(config, shapes_root, environment, tmp_path):
+    run = torchrun(
+        *('tools/train.py', config, '--work-dir', str(tmp_path), '--data-root', str(shapes_root)),
+        *('--cfg-options', 'train_cfg.max_epochs=1', 'train_dataloader.batch_size=2'),
+        environment=environment,
+    )
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / 'epoch_1.pth').is_file()
+
+
+def test_a_broken_picture_ends_training_with_its_name(config, environment, tmp_path, shapes_root):
+    root = tmp_path / 'shapes'
+    (root / 'train2017').mkdir(parents=True)
+    for name in ('annotations', 'val2017'):
+        (root / name).symlink_to(shapes_root / name)
+    for picture in (shapes_root / 'train2017').iterdir():
+        (root / 'train2017' / picture.name).write_bytes(b'')
+    run = run_tool(
+        *('tools/train.py', config, '--work-dir', str(tmp_path / 'w'), '--data-root', str(root)),
+        *('--cfg-options', 'train_dataloader.num_workers=1'),
+        environment=environment,
+    )
+    assert run.returncode == 2
+    last = run.stderr.splitlines()[-1]
+    assert last.startswith(f'error: image {root}/train2017/') and 'cannot be read' in last
