@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torchvision
 from mmengine.logging import HistoryBuffer, print_log
+from mmengine.model import is_model_wrapper
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
@@ -167,6 +168,7 @@ def check_fit(model: nn.Module, filename: str) -> None:
         for name, value in weights.items()
         if isinstance(value, Tensor)
     }
+    model = model.module if is_model_wrapper(model) else model
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     # Old batch norms did not count their batches.
     missing = [key for key in wanted if key not in shapes and 'num_batches_tracked' not in key]
