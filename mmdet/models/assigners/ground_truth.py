@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mmdet.errors import UserError
 from mmdet.structures import DetDataSample
 
 
@@ -48,7 +49,15 @@ def gather_ground_truth(
         batch_data_samples: with `gt_instances`, their masks packed.
         image_size: (H, W), divisible by every stride.
         mask_strides: of the mask targets.
+
+    Raises:
+        UserError: a sample has no masks.
     """
+    if not all('masks' in sample.gt_instances for sample in batch_data_samples):
+        raise UserError(
+            'the training data has no masks: set with_mask=True in the LoadAnnotations of '
+            'train_dataloader.dataset.pipeline'
+        )
     mask_strides = set(mask_strides)
     centers, areas, image = [], [], []
     scaled: dict[int, list[Tensor]] = {stride: [] for stride in mask_strides}

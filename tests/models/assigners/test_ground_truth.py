@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmdet.errors import UserError
 from mmdet.models.assigners import gather_ground_truth
 from mmdet.models.assigners.ground_truth import center_of_mass, scale_down
 from tests.samples import sample_of
@@ -40,6 +41,13 @@ def test_a_batch_in_one_row_with_an_empty_image_between():
         8: (3, 12, 16),
     }
     assert truth.masks[4][1].sum() == 32 * 16 / 4**2
+
+
+def test_samples_without_masks_are_refused():
+    sample = sample_of([(0, 0, 32, 32)])
+    del sample.gt_instances.masks
+    with pytest.raises(UserError, match='with_mask=True'):
+        gather_ground_truth([sample], image_size=(96, 128), mask_strides=(4,))
 
 
 def test_a_batch_without_instances():
