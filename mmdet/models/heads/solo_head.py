@@ -17,10 +17,11 @@ class SOLOOutputs(HeadOutputs):
     """See `HeadOutputs`.
 
     Attributes:
-        mask_feats: (B, C', h', w') output of the mask tower at each level, at its stride.
+        mask_feats: for each level and image the (C', h', w') output of the mask tower, at the
+            level's stride.
     """
 
-    mask_feats: list[Tensor]
+    mask_feats: list[tuple[Tensor, ...]]
 
 
 @MODELS.register_module()
@@ -52,7 +53,8 @@ class SOLOHead(BaseSOLOHead):
             feature = with_coordinates(feature)
             for conv in self.mask_convs:
                 feature = conv(feature)
-            mask_feats.append(feature)
+            # Indexing image by image would give each a gradient of the whole batch's size.
+            mask_feats.append(feature.unbind())
         height, width = feats[0].shape[-2:]
         return SOLOOutputs(cls_preds, (2 * height, 2 * width), mask_feats)
 
