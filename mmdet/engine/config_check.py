@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from types import ModuleType
 
 import mmengine.registry
+from mmengine.optim import OptimWrapper
 from mmengine.registry import Registry
 
 from mmdet import registry as mmdet_registry
@@ -55,8 +56,11 @@ def _check_module(path: str, module: Mapping) -> None:
     if not ours.__module__.startswith('mmdet.'):
         return
     known = _parameters(ours)
-    for key in module:
-        if key not in ('type', '_scope_') and known is not None and key not in known:
+    handled_by_builders = {'type', '_scope_'}
+    if issubclass(ours, OptimWrapper):
+        handled_by_builders |= {'constructor', 'paramwise_cfg'}
+    for key in module.keys() - handled_by_builders if known is not None else ():
+        if key not in known:
             raise UserError(f'{path}: {name} has no argument {key!r}{_suggestion(key, known)}')
 
 

@@ -62,6 +62,11 @@ def test_mistakes_are_named(options, complaint):
         load(SOLO, '--cfg-options', *options)
 
 
+def test_amp_and_parameter_groups_go_together():
+    options = ['optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.paramwise_cfg.bias_lr_mult=2.0']
+    assert load(SOLO, '--cfg-options', *options).optim_wrapper.paramwise_cfg.bias_lr_mult == 2
+
+
 def test_files_that_are_no_configs(tmp_path):
     with pytest.raises(UserError, match='does not exist'):
         load(str(tmp_path / 'none.py'))
