@@ -14,7 +14,7 @@ class DetDataPreprocessor(ImgDataPreprocessor):
         std: likewise.
         pad_size_divisor: the padded height and width are multiples of it.
         pad_value: of the padding, after normalisation.
-        pad_mask: extend the ground-truth masks by the padding too.
+        pad_mask: in training, extend the ground-truth masks by the padding too.
         bgr_to_rgb: swap the channels of images that were read as BGR.
         rgb_to_bgr: the reverse.
         non_blocking: let copies to the device overlap with computation.
@@ -49,6 +49,7 @@ class DetDataPreprocessor(ImgDataPreprocessor):
         for sample in data['data_samples'] or ():
             sample.set_metainfo(dict(batch_input_shape=size))
             instances = sample.get('gt_instances')
-            if self.pad_mask and instances is not None and 'masks' in instances:
+            # In testing they are annotations at the original size, to be drawn.
+            if training and self.pad_mask and instances is not None and 'masks' in instances:
                 instances.masks = instances.masks.pad(size)
         return data

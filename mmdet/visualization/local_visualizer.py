@@ -9,7 +9,7 @@ from mmengine.structures import InstanceData
 from mmengine.visualization import Visualizer
 
 from mmdet.registry import VISUALIZERS
-from mmdet.structures import DetDataSample
+from mmdet.structures import BitmapMasks, DetDataSample
 
 from .draw import draw_instances
 from .palette import distinct_colors
@@ -38,7 +38,7 @@ class DetLocalVisualizer(Visualizer):
         Args:
             name: of the picture.
             image: (h, w, 3) uint8 RGB, at the original size.
-            data_sample: with masks at the original size.
+            data_sample: with predicted masks at the original size.
             draw_gt: draw `gt_instances`.
             draw_pred: draw `pred_instances`.
             out_file: write there instead of to the backends.
@@ -59,8 +59,10 @@ class DetLocalVisualizer(Visualizer):
             mmcv.imwrite(picture[..., ::-1], out_file)
 
     def _draw(self, image: np.ndarray, instances: InstanceData) -> np.ndarray:
-        height, width = image.shape[:2]
-        masks = instances.masks.to_tensor().numpy()[:, :height, :width]
+        masks = instances.masks.to_tensor().numpy()
+        if masks.shape[1:] != image.shape[:2]:
+            # The pipeline resized after it had loaded the annotations.
+            masks = BitmapMasks(masks, *masks.shape[1:]).resize(image.shape[:2]).masks
         labels = instances.labels.tolist()
         classes: Sequence[str] = self.dataset_meta['classes']
         palette = self.dataset_meta.get('palette') or distinct_colors(len(classes))

@@ -33,7 +33,9 @@ def test_a_cells_mask_is_its_channel_of_the_published_form(head, feats):
     """Resize first, convolve to all S * S maps, then pick: what the published code does."""
     outputs = head(feats)
     for level, num_grid in enumerate(head.num_grids):
-        doubled = F.interpolate(torch.stack(outputs.mask_feats[level]), scale_factor=2, mode='bilinear')
+        doubled = F.interpolate(
+            torch.stack(outputs.mask_feats[level]), scale_factor=2, mode='bilinear'
+        )
         all_maps = head.conv_mask_list[level](doubled)
         cells = torch.tensor([0, num_grid**2 - 1, 4, 4])
         masks = head.cell_masks(outputs, 1, level, cells)
