@@ -8,7 +8,7 @@ from mmengine.dist import barrier
 from mmdet.registry import DATASETS
 
 from .coco import CocoDataset
-from .shapes import CLASSES, draw_dataset
+from .shapes_image import CLASSES
 
 
 @DATASETS.register_module()
@@ -22,6 +22,9 @@ class ShapesDataset(CocoDataset):
         first_here = os.environ.get('LOCAL_RANK', '0') == '0'
         if first_here and not Path(self.data_root).exists():
             print(f'drawing the data set shapes into {self.data_root}', flush=True)
+            # Here, because the module is a command too, which is not to be imported before it runs.
+            from .shapes import draw_dataset
+
             draw_dataset(self.data_root)
         barrier()
         return super().load_data_list()

@@ -12,26 +12,6 @@ import torch.nn.functional as F
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
-Segmentation = list[list[float]] | dict
-
-
-def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> np.ndarray:
-    """Return the (height, width) uint8 bitmap of a COCO segmentation.
-
-    Args:
-        segmentation: polygons `[[x1, y1, x2, y2, ...], ...]` in pixels, RLE with a list of
-            counts, or RLE with COCO's compressed string.
-        height: of the image.
-        width: likewise.
-    """
-    if isinstance(segmentation, list):
-        rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation['counts'], list):
-        rle = coco_mask.frPyObjects(segmentation, height, width)
-    else:
-        rle = segmentation
-    return coco_mask.decode(rle)
-
 
 class BitmapMasks:
     """(N, H, W) uint8 bitmaps of one image, for the transforms of a data pipeline.

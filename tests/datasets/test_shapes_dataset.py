@@ -1,12 +1,12 @@
 from functools import partial
 
-from mmdet.datasets import ShapesDataset, shapes_dataset
-from mmdet.datasets.shapes import CLASSES, draw_dataset
+from mmdet.datasets import ShapesDataset, shapes
+from mmdet.datasets.shapes import CLASSES
 
 
 def test_draws_itself_once(tmp_path, monkeypatch, capsys):
-    draw = partial(draw_dataset, num_train=2, num_val=1)
-    monkeypatch.setattr(shapes_dataset, 'draw_dataset', draw)
+    draw = partial(shapes.draw_dataset, num_train=2, num_val=1)
+    monkeypatch.setattr(shapes, 'draw_dataset', draw)
     root = tmp_path / 'shapes'
 
     def open_split(split: str) -> ShapesDataset:

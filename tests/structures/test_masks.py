@@ -5,26 +5,11 @@ from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
 
 from mmdet.structures import BitmapMasks, RLEMasks
-from mmdet.structures.masks import decode_segmentation
 
 
 @pytest.fixture
 def bitmaps() -> np.ndarray:
     return (np.random.default_rng(0).random((4, 10, 13)) < 0.4).astype(np.uint8)
-
-
-def test_the_three_forms_of_a_segmentation_decode_alike():
-    mask = np.zeros((10, 13), np.uint8)
-    mask[2:7, 3:9] = 1
-    compressed = coco_mask.encode(np.asfortranarray(mask))
-    counts = [3 * 10 + 2]
-    counts += [5, 5] * 5 + [5, 4 * 10 + 3]
-    for segmentation in (
-        [[3, 2, 9, 2, 9, 7, 3, 7]],
-        dict(size=[10, 13], counts=counts),
-        compressed,
-    ):
-        np.testing.assert_array_equal(decode_segmentation(segmentation, 10, 13), mask)
 
 
 def test_packing_keeps_every_pixel_and_pads(bitmaps):

@@ -7,7 +7,8 @@ from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 
 from mmdet.errors import UserError
 from mmdet.registry import TRANSFORMS
-from mmdet.structures.masks import BitmapMasks, decode_segmentation
+from mmdet.structures.masks import BitmapMasks
+from mmdet.structures.segmentation import decode_segmentation
 
 from .instances import select_instances
 

@@ -83,3 +83,24 @@ def test_bfloat16_trains(model):
 def test_an_unknown_mode_is_named(model):
     with pytest.raises(ValueError, match='mode'):
         model(torch.zeros(1, 3, 64, 64), mode='train')
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')
+def test_a_gpu_gives_what_the_cpu_gives(model):
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    for parameter in model.mask_head.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    batch = batch_of([sample_of([(8, 8, 60, 60), (20, 10, 90, 80)], [1, 2]), sample_of([])])
+    results = {}
+    for device in ('cpu', 'cuda'):
+        model.to(device).train().zero_grad()
+        losses = model(**model.data_preprocessor(batch, True), mode='loss')
+        sum(losses.values()).backward()
+        norms = [p.grad.norm().item() for p in model.parameters() if p.requires_grad]
+        with torch.no_grad():
+            data = model.eval().data_preprocessor(batch, False)
+            found = model(**data, mode='predict')[0].pred_instances
+        losses = [value.item() for value in losses.values()]
+        results[device] = (losses, norms, found.scores.cpu().sort().values)
+    for on_cpu, on_gpu in zip(results['cpu'], results['cuda'], strict=True):
+        np.testing.assert_allclose(on_cpu, on_gpu, rtol=1e-3, atol=1e-5)

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from mmdet.structures.segmentation import decode_segmentation, encode_mask
+
+
+def test_the_three_forms_of_a_segmentation_decode_alike():
+    mask = np.zeros((10, 13), np.uint8)
+    mask[2:7, 3:9] = 1
+    compressed = coco_mask.encode(np.asfortranarray(mask))
+    counts = [3 * 10 + 2]
+    counts += [5, 5] * 5 + [5, 4 * 10 + 3]
+    for segmentation in (
+        [[3, 2, 9, 2, 9, 7, 3, 7]],
+        dict(size=[10, 13], counts=counts),
+        compressed,
+    ):
+        np.testing.assert_array_equal(decode_segmentation(segmentation, 10, 13), mask)
+
+
+def test_a_rectangle_survives_the_round_trip_exactly():
+    mask = np.zeros((20, 30), dtype=np.uint8)
+    mask[3:11, 0:17] = 1
+    polygons = encode_mask(mask)
+    assert isinstance(polygons, list) and len(polygons) == 1
+    np.testing.assert_array_equal(decode_segmentation(polygons, 20, 30), mask)
+
+
+def test_a_split_mask_becomes_two_polygons():
+    mask = np.zeros((20, 30), dtype=np.uint8)
+    mask[3:11, 2:9] = mask[3:11, 15:28] = 1
+    polygons = encode_mask(mask)
+    assert isinstance(polygons, list) and len(polygons) == 2
+    np.testing.assert_array_equal(decode_segmentation(polygons, 20, 30), mask)
+
+
+@pytest.mark.parametrize('corner', [0, 1])
+def test_a_mask_with_a_hole_becomes_run_lengths(corner):
+    mask = np.zeros((20, 30), dtype=np.uint8)
+    mask[corner:15, corner:15] = 1
+    mask[5:8, 6:9] = 0
+    segmentation = encode_mask(mask)
+    assert segmentation['size'] == [20, 30]
+    assert sum(segmentation['counts']) == mask.size
+    np.testing.assert_array_equal(decode_segmentation(segmentation, 20, 30), mask)
