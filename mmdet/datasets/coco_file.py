@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from functools import lru_cache
 from pathlib import Path
 
 from mmdet.errors import UserError
@@ -15,10 +14,8 @@ LAYOUT = """a data set in COCO's format is expected to look like this:
 name another place with --data-root DIR, or another layout with ann_file and data_prefix"""
 
 
-# The training loop reads the validation file twice: for its images and for its evaluation.
-@lru_cache(maxsize=1)
 def read_coco_file(path: str) -> dict:
-    """Return the content of a COCO annotation file; do not change it.
+    """Return the content of a COCO annotation file.
 
     Raises:
         UserError: the file is missing, is not JSON, or has not COCO's form.
@@ -29,6 +26,8 @@ def read_coco_file(path: str) -> dict:
         content = json.loads(Path(path).read_bytes())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f'{path} is not JSON ({error}); is the download complete?') from None
+    if isinstance(content, dict):
+        content.setdefault('annotations', [])  # COCO's test splits come without
     _check_form(content, path)
     return content
 

@@ -67,6 +67,7 @@ class CocoMetric(BaseMetric):
         self.format_only = format_only
         self.result_file = result_file
         self._truth: COCO | None = None
+        self._category_ids: list[int] = []  # of each label
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep each image's id, scores, labels and RLEs."""
@@ -83,30 +84,27 @@ class CocoMetric(BaseMetric):
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Return the figures; -1 where there is nothing to find."""
-        content = read_coco_file(self.ann_file)
-        labels = category_labels(content, tuple(self.dataset_meta['classes']), self.ann_file)
-        detections = _to_coco(results, {label: id_ for id_, label in labels.items()})
+        if self._truth is None:
+            content = read_coco_file(self.ann_file)
+            labels = category_labels(content, tuple(self.dataset_meta['classes']), self.ann_file)
+            self._category_ids = list(labels)
+            self._truth = COCO(content)
+        detections = _to_coco(results, self._category_ids)
         if self.result_file:
             _write_results(detections, self.result_file)
         if self.format_only:
             return {}
-        if self._truth is None:
-            # The engine notes things in each annotation; the file's content is shared.
-            own = [dict(annotation) for annotation in content['annotations']]
-            self._truth = COCO({**content, 'annotations': own})
         figures = {}
         for metric in self.metrics:
-            figures |= self._evaluate(metric, detections, list(labels))
+            figures |= self._evaluate(metric, detections)
         return figures
 
-    def _evaluate(
-        self, metric: str, detections: list[dict], category_ids: list[int]
-    ) -> dict[str, float]:
+    def _evaluate(self, metric: str, detections: list[dict]) -> dict[str, float]:
         found = self._truth.loadRes([dict(detection) for detection in detections])
         evaluation = COCOeval_faster(
             self._truth, found, iouType=metric, print_function=_say_nothing
         )
-        evaluation.params.catIds = category_ids
+        evaluation.params.catIds = self._category_ids
         evaluation.run()
         figures = {
             f'{metric}_{name}': float(value)
@@ -118,7 +116,7 @@ class CocoMetric(BaseMetric):
             names = self.dataset_meta['classes']
             # (IoU thresholds, recalls, classes, areas, numbers of detections); -1: nothing to find
             precision = evaluation.eval['precision'][..., 0, -1]
-            order = np.argsort(category_ids)  # the engine's classes are sorted by category id
+            order = np.argsort(self._category_ids)  # the engine's classes are sorted by category id
             by_class = {
                 names[label]: float(values[values > -1].mean()) if (values > -1).any() else -1.0
                 for label, values in zip(order, np.moveaxis(precision, 2, 0), strict=True)
@@ -132,7 +130,7 @@ def _say_nothing(*_: object) -> None:
     pass
 
 
-def _to_coco(results: list[dict], category_ids: dict[int, int]) -> list[dict]:
+def _to_coco(results: list[dict], category_ids: list[int]) -> list[dict]:
     """Return COCO's list of detections, one image's only once."""
     by_image = {result['img_id']: result for result in results}
     return [

@@ -174,6 +174,13 @@ def test_missing_files_are_named_with_the_layout(content, write, tmp_path):
         write(content, data_prefix=dict(img='pics'))
 
 
+def test_a_test_split_has_no_annotations(content, write):
+    del content['annotations']
+    dataset = write(content, test_mode=True)
+    assert len(dataset) == 5
+    assert len(dataset[0]['data_samples'].gt_instances) == 0
+
+
 def test_a_filter_that_leaves_nothing_is_refused(content, write):
     with pytest.raises(UserError, match='none of its 5 images is left'):
         write(content, filter_cfg=dict(min_size=1000))
