@@ -42,7 +42,7 @@ def main() -> None:
             raise UserError(f'--out {args.out}: the detections are JSON; name a .json file')
         evaluator.result_file = args.out
     if args.show_dir:
-        cfg.default_hooks.visualization = dict(
+        cfg.setdefault('default_hooks', {})['visualization'] = dict(
             type='DetVisualizationHook',
             draw=True,
             test_out_dir=args.show_dir,

@@ -139,18 +139,22 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         """Compute what categories and masks follow from, given the (B, C, H, W) pyramid levels."""
 
     @abstractmethod
-    def cell_masks(self, outputs: HeadOutputs, image: int, level: int, cells: Tensor) -> Tensor:
-        """Draw the masks of some cells of one image at one level.
+    def cell_masks(
+        self, outputs: HeadOutputs, level: int, images: Sequence[int], cells: Sequence[Tensor]
+    ) -> Tensor:
+        """Draw the masks of some cells at one level.
 
         Args:
             outputs: of `forward`.
-            image: index in the batch.
             level: index of the pyramid level.
-            cells: (P,) row * S + column; P may be 0, and the result must still depend on every
-                parameter, so that each of them gets a gradient at every step.
+            images: indices in the batch.
+            cells: for each of these images, the cells' row * S + column. There may be none, and
+                the result must still depend on every parameter of the mask branch, so that each
+                of them gets a gradient at every step.
 
         Returns:
-            (F, P, h, w) logits; a mask is the product of its F factors' sigmoids.
+            (F, P, h, w) logits for all P cells, image after image; a mask is the product of its F
+            factors' sigmoids.
         """
 
     @property
@@ -209,17 +213,20 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         """Return the sum of the mask loss over all terms."""
         chosen = self.mask_terms(targets)
         num_images, num_levels = len(targets.labels), len(self.num_grids)
+        # Claims are sorted by level and image: cut them into a piece for each.
         group = targets.level[chosen] * num_images + targets.image[chosen]
         sizes = group.bincount(minlength=num_levels * num_images).tolist()
-        total = outputs.cls_preds[0].new_zeros((), dtype=torch.float32)
-        # Groups without a positive take part: DDP wants a gradient for every parameter.
-        for index, terms in enumerate(chosen.split(sizes)):
-            level, image = divmod(index, num_images)
-            factors = self.cell_masks(outputs, image, level, targets.cell[terms])
+        cells = targets.cell[chosen].split(sizes)
+        instances = targets.instance[chosen].split(sizes)
+        losses = []
+        # Levels without a positive take part: DDP wants a gradient for every parameter.
+        for level, stride in enumerate(self.mask_strides):
+            of_level = slice(level * num_images, (level + 1) * num_images)
+            factors = self.cell_masks(outputs, level, range(num_images), cells[of_level])
             masks = factors[0] if self.loss_mask.activate else factors.sigmoid().prod(0)
-            wanted = truth.masks[self.mask_strides[level]][targets.instance[terms]]
-            total = total + self.loss_mask(masks, wanted)
-        return total
+            wanted = truth.masks[stride][torch.cat(instances[of_level])]
+            losses.append(self.loss_mask(masks, wanted))
+        return torch.stack(losses).sum()
 
     def category_loss(self, outputs: HeadOutputs, targets: GridTargets) -> Tensor:
         """Return the sum of the category loss over all cells."""
@@ -248,8 +255,8 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
     def cell_probabilities(
         self, outputs: HeadOutputs, image: int, level: int, cells: Tensor
     ) -> Tensor:
-        """Return the (P, h, w) probabilities of `cell_masks` at a quarter of the input."""
-        factors = self.cell_masks(outputs, image, level, cells).sigmoid()
+        """Return the (P, h, w) probabilities of an image's cells at a quarter of the input."""
+        factors = self.cell_masks(outputs, level, [image], [cells]).sigmoid()
         if factors.shape[-2:] != outputs.mask_size:
             # In the batch's dimension, which may be empty for `interpolate`, as cells may.
             maps = factors.flatten(0, 1)[:, None]

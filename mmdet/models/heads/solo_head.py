@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -58,15 +59,34 @@ class SOLOHead(BaseSOLOHead):
         height, width = feats[0].shape[-2:]
         return SOLOOutputs(cls_preds, (2 * height, 2 * width), mask_feats)
 
-    def cell_masks(self, outputs: SOLOOutputs, image: int, level: int, cells: Tensor) -> Tensor:
+    def cell_masks(
+        self, outputs: SOLOOutputs, level: int, images: Sequence[int], cells: Sequence[Tensor]
+    ) -> Tensor:
         """See `BaseSOLOHead.cell_masks`; one factor, at half the level's stride."""
-        feature = outputs.mask_feats[level][image]
         conv = self.conv_mask_list[level]
-        rows = conv.weight.flatten(1).index_select(0, cells)
-        maps = rows @ feature.flatten(1) + conv.bias.index_select(0, cells)[:, None]
+        chosen = torch.cat(tuple(cells))
+        rows = conv.weight.flatten(1).index_select(0, chosen)
+        maps = apply_rows(
+            rows.split([len(part) for part in cells]),
+            [outputs.mask_feats[level][image] for image in images],
+        )
+        maps = maps + conv.bias.index_select(0, chosen)[:, None, None]
         # The cells stand in the batch's dimension, which may be empty for `interpolate`.
-        maps = maps.view(-1, 1, *feature.shape[-2:])
-        return F.interpolate(maps, scale_factor=2, mode='bilinear').transpose(0, 1)
+        return F.interpolate(maps[:, None], scale_factor=2, mode='bilinear').transpose(0, 1)
+
+
+def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
+    """Apply to each image's feature 1 x 1 convolutions of its own.
+
+    Args:
+        rows: for each image, (P_i, C) weights.
+        features: for each image, (C, h, w).
+
+    Returns:
+        (P, h, w) maps, image after image.
+    """
+    maps = [weights @ feature.flatten(1) for weights, feature in zip(rows, features, strict=True)]
+    return torch.cat(maps).unflatten(1, features[0].shape[-2:])
 
 
 def resize_ends(feats: Sequence[Tensor]) -> list[Tensor]:

@@ -38,15 +38,16 @@ def test_a_cells_mask_is_its_channel_of_the_published_form(head, feats):
         )
         all_maps = head.conv_mask_list[level](doubled)
         cells = torch.tensor([0, num_grid**2 - 1, 4, 4])
-        masks = head.cell_masks(outputs, 1, level, cells)
-        torch.testing.assert_close(masks[0], all_maps[1, cells], atol=1e-5, rtol=1e-5)
+        masks = head.cell_masks(outputs, level, [1, 0], [cells, cells[:2]])
+        expected = torch.cat((all_maps[1, cells], all_maps[0, cells[:2]]))
+        torch.testing.assert_close(masks[0], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_masks_have_half_the_levels_stride(head, feats):
     outputs = head(feats)
     assert outputs.mask_size == (24, 32)
     for level, stride in enumerate(head.mask_strides):
-        masks = head.cell_masks(outputs, 0, level, torch.tensor([0]))
+        masks = head.cell_masks(outputs, level, [0], [torch.tensor([0])])
         assert masks.shape == (1, 1, 96 // stride, 128 // stride)
 
 
