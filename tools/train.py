@@ -46,8 +46,8 @@ def main() -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     runner = build_runner(cfg)
-    if args.resume:
-        checkpoint = cfg.load_from or find_latest_checkpoint(cfg.work_dir)
+    if cfg.get('resume'):
+        checkpoint = cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir)
         if checkpoint:
             check_fit(runner.model, checkpoint)
     runner.train()

@@ -13,7 +13,7 @@ model = dict(
         in_channels=64,
         feat_channels=64,
         stacked_convs=2,
-        # Half of COCO's usual resolution: half the scales, and fewer cells.
+        # A third of COCO's usual resolution: smaller scales, and fewer cells.
         scale_ranges=((1, 48), (24, 96), (48, 192), (96, 384), (192, 1024)),
         num_grids=[24, 20, 16, 12, 8],
         pos_scale=0.4,

@@ -11,7 +11,7 @@ import pathlib  # noqa: E402 (mmengine takes a config for another kind if an imp
 import torch  # noqa: E402
 
 on_gpu = torch.cuda.is_available()
-# bfloat16 makes a step a quarter shorter on a CPU that computes with it, and longer on others.
+# bfloat16 makes a step a quarter shorter on a CPU that computes with it; others only emulate it.
 amp = on_gpu or 'bf16' in pathlib.Path('/proc/cpuinfo').read_text()
 
 # In minutes, the number of images seen counts for more than the network's width.
