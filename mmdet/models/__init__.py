@@ -3,7 +3,13 @@
 from .backbones import ResNet
 from .data_preprocessor import DetDataPreprocessor
 from .detectors import SOLO
-from .heads import BaseSOLOHead, SOLOHead
+from .heads import (
+    BaseSOLOHead,
+    DecoupledSOLOHead,
+    DecoupledSOLOLightHead,
+    SOLOHead,
+    SOLOV2Head,
+)
 from .losses import DiceLoss, FocalLoss
 from .necks import FPN
 
@@ -11,9 +17,12 @@ __all__ = [
     'FPN',
     'SOLO',
     'BaseSOLOHead',
+    'DecoupledSOLOHead',
+    'DecoupledSOLOLightHead',
     'DetDataPreprocessor',
     'DiceLoss',
     'FocalLoss',
     'ResNet',
     'SOLOHead',
+    'SOLOV2Head',
 ]

@@ -1,7 +1,8 @@
 """ResNet (He et al., Deep Residual Learning for Image Recognition, 2016) that returns its stages.
 
-The blocks are torchvision's; parameters are named as there and as in mmdetection, so published
-checkpoints of both load.
+With groups it is ResNeXt (Xie et al., Aggregated Residual Transformations for Deep Neural Networks,
+2017). The blocks are torchvision's; parameters are named as there and as in mmdetection, so
+published checkpoints of both load.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from mmdet.models.layers import reset_offsets
 from mmdet.registry import MODELS
 
 # depth: block, and the number of them in each stage
@@ -34,19 +36,24 @@ def _norm(channels: int, *, norm_cfg: dict) -> nn.Module:
     return build_norm_layer(norm_cfg, channels)[1]
 
 
-@MODELS.register_module()
+@MODELS.register_module(name=['ResNet', 'ResNeXt'])
 class ResNet(BaseModule):
-    """ResNet that returns the features of its stages.
+    """ResNet or ResNeXt that returns the features of its stages.
 
     Args:
         depth: 18, 34, 50, 101 or 152.
         base_channels: of the stem and the first stage; each further stage doubles them.
+        groups: of the 3 x 3 convolutions in bottleneck blocks: ResNeXt.
+        base_width: channels of a group for every 64 channels of a stage; by default 64 for one
+            group and 4 for several.
         num_stages: 1 to 4.
         out_indices: stages whose features are returned, from 0.
         style: where a bottleneck block strides: `pytorch` in its 3 x 3, `caffe` in its first
             1 x 1 convolution.
         frozen_stages: the stem and this many stages keep their weights and statistics; 0 freezes
             the stem, -1 nothing.
+        dcn: deformable 3 x 3 convolutions in bottleneck blocks, for example `dict(type='DCNv2')`.
+        stage_with_dcn: in which stages.
         norm_cfg: norm layer.
         norm_eval: batch norms keep their statistics in training.
         zero_init_residual: without an `init_cfg`, let every block begin as the identity.
@@ -58,10 +65,14 @@ class ResNet(BaseModule):
         self,
         depth: int,
         base_channels: int = 64,
+        groups: int = 1,
+        base_width: int | None = None,
         num_stages: int = 4,
         out_indices: Sequence[int] = (0, 1, 2, 3),
         style: str = 'pytorch',
         frozen_stages: int = -1,
+        dcn: dict | None = None,
+        stage_with_dcn: Sequence[bool] = (False, False, False, False),
         norm_cfg: dict | None = None,
         norm_eval: bool = True,
         zero_init_residual: bool = True,
@@ -74,12 +85,22 @@ class ResNet(BaseModule):
         if not 1 <= num_stages <= 4 or max(out_indices) >= num_stages:
             raise ValueError(f'out_indices {out_indices} do not fit num_stages {num_stages}')
         block, num_blocks = ARCHITECTURES[depth]
+        if block is BasicBlock and (groups > 1 or dcn):
+            raise ValueError(
+                f'depth {depth} has no bottleneck blocks, which groups and dcn are for'
+            )
         super().__init__(init_cfg=init_cfg or SCRATCH_INIT)
         self.zero_init_residual = zero_init_residual and init_cfg is None
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
         norm = partial(_norm, norm_cfg=norm_cfg or dict(type='BN', requires_grad=True))
+        block = partial(
+            block,
+            groups=groups,
+            base_width=base_width or (64 if groups == 1 else 4),
+            norm_layer=norm,
+        )
 
         self.conv1 = nn.Conv2d(3, base_channels, 7, stride=2, padding=3, bias=False)
         self.bn1 = norm(base_channels)
@@ -88,17 +109,23 @@ class ResNet(BaseModule):
         channels = base_channels
         for index in range(num_stages):
             planes = base_channels * 2**index
-            stage = _stage(
-                block, num_blocks[index], channels, planes, 1 if index == 0 else 2, style, norm
-            )
+            stride = 1 if index == 0 else 2
+            stage = _stage(block, num_blocks[index], channels, planes, stride)
+            channels = planes * block.func.expansion
+            for built in stage:
+                if style == 'caffe' and isinstance(built, Bottleneck):
+                    built.conv1.stride, built.conv2.stride = built.conv2.stride, built.conv1.stride
+                if dcn and stage_with_dcn[index]:
+                    built.conv2 = _deformable(built.conv2, dcn)
             setattr(self, f'layer{index + 1}', stage)
-            channels = planes * block.expansion
         self.stages = [f'layer{index + 1}' for index in range(num_stages)]
         self._freeze()
 
     def init_weights(self) -> None:
         """Initialise as `init_cfg` says."""
         super().init_weights()
+        if self.init_cfg == SCRATCH_INIT:
+            reset_offsets(self)
         if self.zero_init_residual:
             for module in self.modules():
                 if isinstance(module, BasicBlock | Bottleneck):
@@ -134,27 +161,36 @@ class ResNet(BaseModule):
 
 
 def _stage(
-    block: type[nn.Module],
-    num_blocks: int,
-    channels: int,
-    planes: int,
-    stride: int,
-    style: str,
-    norm: partial,
+    block: partial, num_blocks: int, channels: int, planes: int, stride: int
 ) -> nn.Sequential:
     """Return one stage: its first block strides, and projects the shortcut where it must."""
+    out_channels = planes * block.func.expansion
     blocks = []
     for index in range(num_blocks):
         step = stride if index == 0 else 1
         shortcut = None
-        if step != 1 or channels != planes * block.expansion:
+        if step != 1 or channels != out_channels:
             shortcut = nn.Sequential(
-                nn.Conv2d(channels, planes * block.expansion, 1, stride=step, bias=False),
-                norm(planes * block.expansion),
+                nn.Conv2d(channels, out_channels, 1, stride=step, bias=False),
+                block.keywords['norm_layer'](out_channels),
             )
-        built = block(channels, planes, step, shortcut, norm_layer=norm)
-        if style == 'caffe' and block is Bottleneck:
-            built.conv1.stride, built.conv2.stride = built.conv2.stride, built.conv1.stride
-        blocks.append(built)
-        channels = planes * block.expansion
+        blocks.append(block(channels, planes, step, shortcut))
+        channels = out_channels
     return nn.Sequential(*blocks)
+
+
+def _deformable(conv: nn.Conv2d, cfg: dict) -> nn.Module:
+    """Return the deformable convolution of `cfg` in the place of an ordinary one."""
+    return MODELS.build(
+        dict(
+            **cfg,
+            in_channels=conv.in_channels,
+            out_channels=conv.out_channels,
+            kernel_size=conv.kernel_size,
+            stride=conv.stride,
+            padding=conv.padding,
+            dilation=conv.dilation,
+            groups=conv.groups,
+            bias=False,
+        )
+    )

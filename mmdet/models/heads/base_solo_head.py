@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from mmdet.errors import UserError
 from mmdet.models.assigners import GridTargets, GroundTruth, assign_grid, gather_ground_truth
-from mmdet.models.layers import conv_tower
+from mmdet.models.layers import conv_tower, reset_offsets
 from mmdet.models.postprocess import TestConfig, decode
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
@@ -31,14 +31,16 @@ from mmdet.structures import DetDataSample
 
 @dataclass
 class HeadOutputs:
-    """What a head's `forward` computes for a batch; a subclass adds the features of its masks.
+    """What a head's `forward` computes for a batch.
 
     Attributes:
         cls_preds: (B, C, S, S) category logits of each level.
+        mask_feats: for each level what the head's `cell_masks` draws from, image by image.
         mask_size: (h, w), a quarter of the padded input, at which masks are decoded.
     """
 
     cls_preds: list[Tensor]
+    mask_feats: list[tuple]
     mask_size: tuple[int, int]
 
 
@@ -46,7 +48,7 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
     """Category branch, targets, losses and decoding of a SOLO head.
 
     A subclass answers what the masks of given cells are: `init_mask_layers` builds what that
-    takes, `forward` computes features, never all S * S masks, and `cell_masks` draws.
+    takes, `mask_features` computes features, never all S * S masks, and `cell_masks` draws.
 
     Args:
         num_classes: C, without the background.
@@ -62,6 +64,9 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         loss_mask: config of the mask loss.
         loss_cls: config of the category loss.
         norm_cfg: norm layer of the towers.
+        dcn_cfg: deformable convolution in the towers, for example `dict(type='DCNv2')`.
+        dcn_apply_to_all_conv: in all convolutions of a tower; False for the last alone. By
+            default all, in a light head the last.
         train_cfg: must be empty; SOLO has no training settings of its own.
         test_cfg: fields of `TestConfig`.
         init_cfg: see mmengine's `BaseModule`; by default normal weights, and a prior probability
@@ -69,6 +74,8 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
     """
 
     predicting_convs: tuple[str, ...] = ('conv_cls',)
+    num_factors = 1
+    is_light = False
 
     def __init__(
         self,
@@ -90,6 +97,8 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         loss_mask: dict | None = None,
         loss_cls: dict | None = None,
         norm_cfg: dict | None = None,
+        dcn_cfg: dict | None = None,
+        dcn_apply_to_all_conv: bool | None = None,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
@@ -111,16 +120,22 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         self.num_grids = tuple(num_grids)
         self.cls_down_index = cls_down_index
         self.norm_cfg = norm_cfg or dict(type='GN', num_groups=32, requires_grad=True)
+        self.dcn_cfg = dcn_cfg
+        self.dcn_apply_to_all_conv = (
+            not self.is_light if dcn_apply_to_all_conv is None else dcn_apply_to_all_conv
+        )
         self.test_cfg = TestConfig(**(test_cfg or {}))
+        one_factor = self.num_factors == 1
         self.loss_mask = MODELS.build(
-            loss_mask or dict(type='DiceLoss', use_sigmoid=True, loss_weight=3.0)
+            loss_mask or dict(type='DiceLoss', activate=one_factor, loss_weight=3.0)
         )
-        self.loss_cls = MODELS.build(
-            loss_cls or dict(type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25)
-        )
-        self.cls_convs = conv_tower(
-            in_channels, feat_channels, stacked_convs, norm_cfg=self.norm_cfg
-        )
+        if self.loss_mask.activate and not one_factor:
+            raise ValueError(
+                f'a mask of {type(self).__name__} is a product of probabilities, which the loss '
+                'must not activate again: set activate=False in loss_mask'
+            )
+        self.loss_cls = MODELS.build(loss_cls or dict(type='FocalLoss', gamma=2.0, alpha=0.25))
+        self.cls_convs = self.tower(in_channels)
         self.conv_cls = nn.Conv2d(feat_channels, num_classes, 3, padding=1)
         self.init_mask_layers()
 
@@ -130,22 +145,43 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
             for name in self.predicting_convs
         ]
 
+    def init_weights(self) -> None:
+        """Initialise as `init_cfg` says."""
+        super().init_weights()
+        reset_offsets(self)
+
+    def tower(self, in_channels: int) -> nn.Sequential:
+        """Return a tower of convolutions as the head's arguments describe it."""
+        return conv_tower(
+            in_channels,
+            self.feat_channels,
+            self.stacked_convs,
+            norm_cfg=self.norm_cfg,
+            dcn_cfg=self.dcn_cfg,
+            dcn_apply_to_all_conv=self.dcn_apply_to_all_conv,
+        )
+
     @abstractmethod
     def init_mask_layers(self) -> None:
         """Build the layers of the mask branch."""
 
     @abstractmethod
-    def forward(self, feats: Sequence[Tensor]) -> HeadOutputs:
-        """Compute what categories and masks follow from, given the (B, C, H, W) pyramid levels."""
+    def mask_features(self, feats: Sequence[Tensor], levels: Sequence[Tensor]) -> list[tuple]:
+        """Compute for each level what `cell_masks` draws from.
+
+        Args:
+            feats: the (B, C, H, W) pyramid levels as the neck gives them, from stride 4 on.
+            levels: the same at the head's own strides.
+        """
 
     @abstractmethod
     def cell_masks(
-        self, outputs: HeadOutputs, level: int, images: Sequence[int], cells: Sequence[Tensor]
+        self, mask_feats: tuple, level: int, images: Sequence[int], cells: Sequence[Tensor]
     ) -> Tensor:
         """Draw the masks of some cells at one level.
 
         Args:
-            outputs: of `forward`.
+            mask_feats: the level's item of `mask_features`.
             level: index of the pyramid level.
             images: indices in the batch.
             cells: for each of these images, the cells' row * S + column. There may be none, and
@@ -161,6 +197,19 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
     def mask_strides(self) -> tuple[int, ...]:
         """The stride of each level's `cell_masks`, in pixels of the input."""
         return tuple(stride // 2 for stride in self.strides)
+
+    def forward(self, feats: Sequence[Tensor]) -> HeadOutputs:
+        """Compute what categories and masks follow from, given the (B, C, H, W) pyramid levels."""
+        levels = resize_ends(feats)
+        height, width = levels[0].shape[-2:]
+        return HeadOutputs(
+            cls_preds=[
+                self.classify(level, num_grid)
+                for level, num_grid in zip(levels, self.num_grids, strict=True)
+            ],
+            mask_feats=self.mask_features(feats, levels),
+            mask_size=(2 * height, 2 * width),
+        )
 
     def classify(self, feature: Tensor, num_grid: int) -> Tensor:
         """Return the (B, C, S, S) category logits of one level's feature."""
@@ -222,7 +271,9 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         # Levels without a positive take part: DDP wants a gradient for every parameter.
         for level, stride in enumerate(self.mask_strides):
             of_level = slice(level * num_images, (level + 1) * num_images)
-            factors = self.cell_masks(outputs, level, range(num_images), cells[of_level])
+            factors = self.cell_masks(
+                outputs.mask_feats[level], level, range(num_images), cells[of_level]
+            )
             masks = factors[0] if self.loss_mask.activate else factors.sigmoid().prod(0)
             wanted = truth.masks[stride][torch.cat(instances[of_level])]
             losses.append(self.loss_mask(masks, wanted))
@@ -256,10 +307,31 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         self, outputs: HeadOutputs, image: int, level: int, cells: Tensor
     ) -> Tensor:
         """Return the (P, h, w) probabilities of an image's cells at a quarter of the input."""
-        factors = self.cell_masks(outputs, level, [image], [cells]).sigmoid()
+        factors = self.cell_masks(outputs.mask_feats[level], level, [image], [cells]).sigmoid()
         if factors.shape[-2:] != outputs.mask_size:
             # In the batch's dimension, which may be empty for `interpolate`, as cells may.
             maps = factors.flatten(0, 1)[:, None]
             maps = F.interpolate(maps, size=outputs.mask_size, mode='bilinear')
             factors = maps.view(*factors.shape[:2], *outputs.mask_size)
         return factors.prod(0)
+
+
+def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
+    """Apply to each image's feature 1 x 1 convolutions of its own.
+
+    Args:
+        rows: for each image, (P_i, C) weights.
+        features: for each image, (C, h, w).
+
+    Returns:
+        (P, h, w) maps, image after image.
+    """
+    maps = [weights @ feature.flatten(1) for weights, feature in zip(rows, features, strict=True)]
+    return torch.cat(maps).unflatten(1, features[0].shape[-2:])
+
+
+def resize_ends(feats: Sequence[Tensor]) -> list[Tensor]:
+    """Halve the first level and bring the last to the size of the one before it."""
+    first = F.interpolate(feats[0], scale_factor=0.5, mode='bilinear')
+    last = F.interpolate(feats[-1], size=feats[-2].shape[-2:], mode='bilinear')
+    return [first, *feats[1:-1], last]

@@ -4,6 +4,7 @@ import torchvision
 
 from mmdet.errors import UserError
 from mmdet.models import ResNet
+from mmdet.registry import MODELS
 
 
 @pytest.mark.parametrize('depth', [18, 34, 50, 101, 152])
@@ -94,3 +95,34 @@ def test_wrong_arguments_are_named():
         ResNet(50, style='tensorflow')
     with pytest.raises(ValueError, match='out_indices'):
         ResNet(50, num_stages=2, out_indices=(0, 3))
+
+
+def test_with_groups_it_is_torchvisions_resnext():
+    theirs = torchvision.models.resnext101_64x4d().state_dict()
+    cfg = dict(type='ResNeXt', depth=101, groups=64, base_width=4)
+    with torch.device('meta'):
+        ours = MODELS.build(cfg).state_dict()
+    shapes = {name: value.shape for name, value in theirs.items() if not name.startswith('fc.')}
+    assert {name: value.shape for name, value in ours.items()} == shapes
+
+
+@pytest.mark.parametrize('style', ['pytorch', 'caffe'])
+def test_deformable_stages(style):
+    dcn = dict(type='DCNv2', deformable_groups=1, fallback_on_stride=False)
+    model = ResNet(
+        50, base_channels=8, style=style, dcn=dcn, stage_with_dcn=(False, True, True, True)
+    )
+    model.init_weights()
+    names = [name for name in model.state_dict() if 'conv_offset.weight' in name]
+    assert len(names) == 4 + 6 + 3
+    assert all('.conv2.conv_offset' in name and 'layer1' not in name for name in names)
+    assert all((model.state_dict()[name] == 0).all() for name in names)
+    features = model(torch.randn(1, 3, 64, 64))
+    assert [feature.shape[-1] for feature in features] == [16, 8, 4, 2]
+
+
+def test_basic_blocks_have_neither_groups_nor_dcn():
+    with pytest.raises(ValueError, match='depth 18 has no bottleneck'):
+        ResNet(18, dcn=dict(type='DCNv2'), stage_with_dcn=(False, True, True, True))
+    with pytest.raises(ValueError, match='depth 34 has no bottleneck'):
+        ResNet(34, groups=32)

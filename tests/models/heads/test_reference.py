@@ -1,5 +1,6 @@
 """What mmdet 3.3 computes, to the digits that its own thread counts agree on."""
 
+import copy
 import importlib.util
 import json
 from pathlib import Path
@@ -14,7 +15,13 @@ from mmdet.models.assigners import assign_grid, gather_ground_truth
 from mmdet.registry import MODELS
 from mmdet.structures import BitmapMasks, DetDataSample
 
-CASES = ['solo_r18']
+CASES = [
+    'solo_r18',
+    'decoupled_solo_r18',
+    'decoupled_solo_light_r18',
+    'solov2_r18',
+    'solov2_light_r18',
+]
 
 
 class Case:
@@ -87,24 +94,32 @@ def test_positives(case):
         pos_scale=head.pos_scale,
         num_classes=head.num_classes,
     )
+    labels = targets.labels.split([num_grid**2 for num_grid in head.num_grids], dim=1)
     ours = []
     for index in head.mask_terms(targets).tolist():
         level, instance = targets.level[index].item(), targets.instance[index].item()
         area = truth.masks[head.mask_strides[level]][instance].sum().item()
-        label = truth.labels[instance].item()
         image, cell = targets.image[index].item(), targets.cell[index].item()
-        ours.append([image, level, cell, label, area])
+        # The cell's label, which in SOLOv2 need not be that of the instance.
+        ours.append([image, level, cell, labels[level][image, cell].item(), area])
     expected = case.arrays['positives_img_level_cell_label_area'].tolist()
     assert sorted(ours) == sorted(expected)
 
 
-def test_losses_and_gradients(case):
-    model = case.model.train()
-    model.zero_grad()
-    losses = model(**case.batch, mode='loss')
+def test_losses(case):
+    with torch.no_grad():
+        losses = case.model.train()(**case.batch, mode='loss')
     for name, value in case.expected['losses'].items():
         assert losses[name].item() == pytest.approx(value, rel=1e-4), name
-    sum(losses.values()).backward()
+
+
+def test_gradients(case):
+    """In double precision: in single, one ReLU near zero that falls to the other side, as it may
+    with another number of threads, moves the norms of a layer by up to 5e-3.
+    """
+    model = copy.deepcopy(case.model).train().double()
+    batch = {**case.batch, 'inputs': case.batch['inputs'].double()}
+    sum(model(**batch, mode='loss').values()).backward()
     norms = {
         name: parameter.grad.norm().item()
         for name, parameter in model.named_parameters()

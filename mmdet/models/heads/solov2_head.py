@@ -1,0 +1,86 @@
+"""SOLOv2: a cell's mask is the mask feature convolved with a kernel that the cell predicts."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmdet.models.assigners import GridTargets
+from mmdet.models.layers import with_coordinates
+from mmdet.registry import MODELS
+
+from .base_solo_head import BaseSOLOHead, apply_rows
+from .mask_feature_head import MaskFeatModule
+
+# For one level: the cells' (S * S, C) kernels and the (C, h, w) mask feature, image by image.
+KernelFeatures = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
+
+
+@MODELS.register_module()
+class SOLOV2Head(BaseSOLOHead):
+    """SOLOv2's head (Wang et al., 2020, https://arxiv.org/abs/2003.10152).
+
+    Where several instances claim a cell, its kernel learns all their masks.
+
+    Args:
+        mask_feature_head: arguments of `MaskFeatModule` without `in_channels`.
+        dynamic_conv_size: side of the kernels; must be 1.
+        base_args: see `BaseSOLOHead`.
+    """
+
+    def __init__(
+        self, *, mask_feature_head: dict, dynamic_conv_size: int = 1, **base_args: object
+    ) -> None:
+        if dynamic_conv_size != 1:
+            raise ValueError(f'SOLOV2Head draws with 1 x 1 kernels, not {dynamic_conv_size}')
+        super().__init__(**base_args)
+        self.mask_feature_head = MaskFeatModule(
+            **{**mask_feature_head, 'in_channels': self.in_channels}
+        )
+        self.conv_kernel = nn.Conv2d(
+            self.feat_channels, self.mask_feature_head.out_channels, 3, padding=1
+        )
+
+    def init_mask_layers(self) -> None:
+        """Build the tower of the kernels."""
+        self.kernel_convs = self.tower(self.in_channels + 2)
+
+    @property
+    def mask_strides(self) -> tuple[int, ...]:
+        """The stride of the mask feature, for each level."""
+        return (self.mask_feature_head.mask_stride,) * len(self.num_grids)
+
+    def mask_terms(self, targets: GridTargets) -> Tensor:
+        """Return the indices of all claims."""
+        return torch.arange(len(targets.cell), device=targets.cell.device)
+
+    def mask_features(
+        self, feats: Sequence[Tensor], levels: Sequence[Tensor]
+    ) -> list[KernelFeatures]:
+        """Return for each level its kernels and, the same for all, the mask feature."""
+        mask_feature = self.mask_feature_head(feats).unbind()
+        return [
+            (self.kernels(level, num_grid).unbind(), mask_feature)
+            for level, num_grid in zip(levels, self.num_grids, strict=True)
+        ]
+
+    def kernels(self, feature: Tensor, num_grid: int) -> Tensor:
+        """Return the (B, S * S, C) kernels that one level's cells predict."""
+        feature = with_coordinates(feature)
+        feature = F.interpolate(feature, size=(num_grid, num_grid), mode='bilinear')
+        return self.conv_kernel(self.kernel_convs(feature)).flatten(2).transpose(1, 2)
+
+    def cell_masks(
+        self,
+        mask_feats: KernelFeatures,
+        level: int,
+        images: Sequence[int],
+        cells: Sequence[Tensor],
+    ) -> Tensor:
+        """See `BaseSOLOHead.cell_masks`; one factor, at the mask feature's stride."""
+        kernels, mask_feature = mask_feats
+        chosen = [
+            kernels[image].index_select(0, part) for image, part in zip(images, cells, strict=True)
+        ]
+        return apply_rows(chosen, [mask_feature[image] for image in images])[None]

@@ -1,0 +1,58 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmdet.models.heads import MaskFeatModule
+from tests.samples import rectangle, sample_of
+
+
+@pytest.fixture
+def head(build_head):
+    return build_head('solov2')
+
+
+def test_a_mask_is_the_feature_convolved_with_the_cells_kernel(head, feats):
+    outputs = head(feats)
+    for level in range(5):
+        kernels, mask_feature = outputs.mask_feats[level]
+        cells = torch.tensor([5, 0])
+        masks = head.cell_masks(outputs.mask_feats[level], level, [1], [cells])
+        weight = kernels[1][cells][:, :, None, None]
+        expected = F.conv2d(mask_feature[1][None], weight)
+        torch.testing.assert_close(masks, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_cell_that_two_instances_claim_learns_both_masks(head, feats):
+    """The label is the later one's, and the cell counts as one positive."""
+    box = (40, 30, 60, 50)
+    full, core = rectangle(96, 128, box), rectangle(96, 128, (44, 34, 56, 46))  # one centre
+    both = head.loss(feats, [sample_of([box, box], [0, 1], masks=[full, core]), sample_of([])])
+    later = head.loss(feats, [sample_of([box], [1], masks=[core]), sample_of([])])
+    earlier = head.loss(feats, [sample_of([box], [0], masks=[full]), sample_of([])])
+    torch.testing.assert_close(both['loss_mask'], earlier['loss_mask'] + later['loss_mask'])
+    torch.testing.assert_close(both['loss_cls'], later['loss_cls'])
+
+
+def test_the_mask_feature_has_the_finest_levels_size(feats):
+    module = MaskFeatModule(
+        in_channels=16, feat_channels=8, start_level=0, end_level=3, out_channels=5
+    )
+    assert module(feats).shape == (2, 5, 24, 32)
+    depths = [len(convs) for convs in module.convs_all_levels]
+    assert depths == [1, 1, 2, 3]
+    coarsest = module.convs_all_levels[3].conv0.conv
+    assert coarsest.in_channels == 16 + 2  # coordinates
+
+
+def test_a_part_of_the_pyramid(feats):
+    module = MaskFeatModule(
+        in_channels=16, feat_channels=8, start_level=1, end_level=2, out_channels=5
+    )
+    assert module(feats).shape == (2, 5, 24, 32)
+    with pytest.raises(ValueError, match='no range'):
+        MaskFeatModule(in_channels=16, feat_channels=8, start_level=2, end_level=1, out_channels=5)
+
+
+def test_larger_kernels_are_refused(build_head):
+    with pytest.raises(ValueError, match='1 x 1 kernels, not 3'):
+        build_head('solov2', dynamic_conv_size=3)
