@@ -1,7 +1,8 @@
 """Data sets in COCO's format, and what turns them into batches."""
 
 from .coco import CocoDataset
+from .dataset_wrappers import MultiImageMixDataset
 from .samplers import AspectRatioBatchSampler
 from .shapes_dataset import ShapesDataset
 
-__all__ = ['AspectRatioBatchSampler', 'CocoDataset', 'ShapesDataset']
+__all__ = ['AspectRatioBatchSampler', 'CocoDataset', 'MultiImageMixDataset', 'ShapesDataset']

@@ -1,15 +1,17 @@
 """Data sets in COCO's format."""
 
 from collections import defaultdict
-from pathlib import Path
+from os.path import join
 
 from mmengine.dataset import BaseDataset
+from mmengine.fileio import LocalBackend
 
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 
 from .coco_classes import COCO_CLASSES
 from .coco_file import LAYOUT, category_labels, read_coco_file
+from .file_backend import file_backend
 
 
 @DATASETS.register_module()
@@ -27,15 +29,28 @@ class CocoDataset(BaseDataset):
     Each item of the data list has `img_path`, `img_id`, `height`, `width` and `instances`, each
     of these a dict of `bbox` (x1, y1, x2, y2 in pixels), `bbox_label`, `mask` (COCO's
     segmentation: polygons or RLE) and `ignore_flag` (1 for a crowd region).
+
+    Args:
+        ann_file: the annotation file, in `data_root` unless absolute.
+        backend_args: of mmengine's storage backend, if the annotation file is not on a local
+            disk; images are read with those of `LoadImageFromFile`.
+        **dataset_kwargs: mmengine's arguments.
     """
 
     METAINFO = dict(classes=COCO_CLASSES)
 
+    def __init__(
+        self, ann_file: str = '', *, backend_args: dict | None = None, **dataset_kwargs: object
+    ) -> None:
+        self.backend_args = backend_args
+        super().__init__(ann_file, **dataset_kwargs)
+
     def load_data_list(self) -> list[dict]:
         """Read the annotation file."""
-        content = read_coco_file(self.ann_file)
-        folder = Path(self.data_prefix['img'])
-        if not folder.is_dir():
+        content = read_coco_file(self.ann_file, self.backend_args)
+        folder = self.data_prefix['img']
+        backend = file_backend(folder, self.backend_args)
+        if isinstance(backend, LocalBackend) and not backend.isdir(folder):
             raise UserError(f'{LAYOUT}\nimage folder {folder} does not exist')
         labels = category_labels(content, tuple(self.metainfo['classes']), self.ann_file)
         annotations = defaultdict(list)
@@ -43,7 +58,7 @@ class CocoDataset(BaseDataset):
             annotations[annotation['image_id']].append(annotation)
         return [
             dict(
-                img_path=str(folder / image['file_name']),
+                img_path=join(folder, image['file_name']),
                 img_id=image['id'],
                 height=image['height'],
                 width=image['width'],

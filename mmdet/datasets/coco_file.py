@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from pathlib import Path
 
 from mmdet.errors import UserError
+
+from .file_backend import file_backend
 
 LAYOUT = """a data set in COCO's format is expected to look like this:
     DATA_ROOT/annotations/instances_train2017.json
@@ -14,16 +15,23 @@ LAYOUT = """a data set in COCO's format is expected to look like this:
 name another place with --data-root DIR, or another layout with ann_file and data_prefix"""
 
 
-def read_coco_file(path: str) -> dict:
+def read_coco_file(path: str, backend_args: dict | None = None) -> dict:
     """Return the content of a COCO annotation file.
+
+    Args:
+        path: of the file.
+        backend_args: of mmengine's storage backend, if the file is not on a local disk.
 
     Raises:
         UserError: the file is missing, is not JSON, or has not COCO's form.
     """
-    if not Path(path).is_file():
-        raise UserError(f'{LAYOUT}\nannotation file {path} does not exist')
+    backend = file_backend(path, backend_args)
     try:
-        content = json.loads(Path(path).read_bytes())
+        content = json.loads(backend.get(path))
+    except (FileNotFoundError, IsADirectoryError):
+        raise UserError(f'{LAYOUT}\nannotation file {path} does not exist') from None
+    except OSError as error:
+        raise UserError(f'annotation file {path} cannot be read: {error}') from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f'{path} is not JSON ({error}); is the download complete?') from None
     if isinstance(content, dict):

@@ -33,9 +33,13 @@ class CocoMetric(BaseMetric):
         ann_file: the annotation file to measure against.
         metric: `segm`, or also `bbox`: boxes around the predicted masks.
         classwise: log AP per class, and report it as `<metric>_mAP_<class>`.
+        iou_thrs: one threshold or several instead of COCO's 0.5, 0.55 ... 0.95; a figure at a
+            threshold that is not among them is -1.
+        metric_items: names out of `FIGURES` to report, such as `mAP`; all of them if None.
         format_only: write the results and compute nothing; needs `outfile_prefix`.
         outfile_prefix: write the results in COCO's format to `<outfile_prefix>.segm.json`.
         result_file: write them to this file.
+        backend_args: of mmengine's storage backend, if `ann_file` is not on a local disk.
         prefix: of the names that are reported.
         collect_device: `cpu` or `gpu`, over which processes send their results to the first.
     """
@@ -47,25 +51,38 @@ class CocoMetric(BaseMetric):
         ann_file: str,
         metric: str | Sequence[str] = 'segm',
         classwise: bool = False,
+        iou_thrs: float | Sequence[float] | None = None,
+        metric_items: Sequence[str] | None = None,
         format_only: bool = False,
         outfile_prefix: str | None = None,
         result_file: str | None = None,
+        backend_args: dict | None = None,
         prefix: str | None = None,
         collect_device: str = 'cpu',
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
+        if not ann_file:
+            raise UserError('CocoMetric needs ann_file, the annotation file to measure against')
         self.metrics = [metric] if isinstance(metric, str) else list(metric)
         unknown = set(self.metrics) - {'segm', 'bbox'}
         if unknown:
             raise UserError(f"CocoMetric has no metric {min(unknown)!r}; known are 'segm', 'bbox'")
+        unknown = set(metric_items or ()) - set(FIGURES)
+        if unknown:
+            raise UserError(
+                f'CocoMetric has no metric_items {min(unknown)!r}; known are {", ".join(FIGURES)}'
+            )
         if result_file is None and outfile_prefix is not None:
             result_file = f'{outfile_prefix}.segm.json'
         if format_only and result_file is None:
             raise UserError('CocoMetric with format_only needs outfile_prefix')
         self.ann_file = ann_file
         self.classwise = classwise
+        self.iou_thrs = None if iou_thrs is None else np.array(iou_thrs, float).reshape(-1)
+        self.metric_items = tuple(metric_items or FIGURES)
         self.format_only = format_only
         self.result_file = result_file
+        self.backend_args = backend_args
         self._truth: COCO | None = None
         self._category_ids: list[int] = []  # of each label
 
@@ -85,7 +102,7 @@ class CocoMetric(BaseMetric):
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Return the figures; -1 where there is nothing to find."""
         if self._truth is None:
-            content = read_coco_file(self.ann_file)
+            content = read_coco_file(self.ann_file, self.backend_args)
             labels = category_labels(content, tuple(self.dataset_meta['classes']), self.ann_file)
             self._category_ids = list(labels)
             self._truth = COCO(content)
@@ -105,13 +122,13 @@ class CocoMetric(BaseMetric):
             self._truth, found, iouType=metric, print_function=_say_nothing
         )
         evaluation.params.catIds = self._category_ids
+        if self.iou_thrs is not None:
+            evaluation.params.iouThrs = self.iou_thrs
         evaluation.run()
-        figures = {
-            f'{metric}_{name}': float(value)
-            for name, value in zip(FIGURES, evaluation.stats, strict=True)
-        }
+        stats = dict(zip(FIGURES, map(float, evaluation.stats), strict=True))
+        figures = {f'{metric}_{name}': stats[name] for name in self.metric_items}
         logger = MMLogger.get_current_instance()
-        logger.info('\n' + _figures_table(metric, evaluation.stats))
+        logger.info('\n' + _table(('figure', 'value'), figures, columns=2))
         if self.classwise:
             names = self.dataset_meta['classes']
             # (IoU thresholds, recalls, classes, areas, numbers of detections); -1: nothing to find
@@ -121,7 +138,8 @@ class CocoMetric(BaseMetric):
                 names[label]: float(values[values > -1].mean()) if (values > -1).any() else -1.0
                 for label, values in zip(order, np.moveaxis(precision, 2, 0), strict=True)
             }
-            logger.info('\n' + _class_table(metric, {name: by_class[name] for name in names}))
+            in_order = {name: by_class[name] for name in names}
+            logger.info('\n' + _table(('class', f'{metric} AP'), in_order, columns=3))
             figures |= {f'{metric}_mAP_{name}': by_class[name] for name in names}
         return figures
 
@@ -156,22 +174,11 @@ def _write_results(detections: list[dict], path: str) -> None:
     Path(path).write_text(json.dumps([as_text(detection) for detection in detections]))
 
 
-def _figures_table(metric: str, stats: Sequence[float]) -> str:
-    rows = [
-        [f'{metric}_{name}', f'{value:.3f}'] for name, value in zip(FIGURES, stats, strict=True)
-    ]
-    half = len(rows) // 2
-    return _table([left + right for left, right in zip(rows[:half], rows[half:], strict=True)])
-
-
-def _class_table(metric: str, by_class: dict[str, float]) -> str:
-    cells = [[name, f'{value:.3f}' if value >= 0 else '-'] for name, value in by_class.items()]
-    columns = min(3, len(cells))
+def _table(head: tuple[str, str], figures: dict[str, float], *, columns: int) -> str:
+    """Lay figures out in columns, from top to bottom; `-` where there is nothing to find."""
+    cells = [[name, f'{value:.3f}' if value >= 0 else '-'] for name, value in figures.items()]
+    columns = min(columns, len(cells))
     height = -(-len(cells) // columns)
     cells += [['', '']] * (columns * height - len(cells))
     rows = [list(chain.from_iterable(cells[row::height])) for row in range(height)]
-    return _table([['class', f'{metric} AP'] * columns, *rows])
-
-
-def _table(rows: list[list[str]]) -> str:
-    return AsciiTable(rows).table
+    return AsciiTable([[*head] * columns, *rows]).table

@@ -1,8 +1,13 @@
 """From what the data loader collates to what the model takes, on the device."""
 
+from collections.abc import Sequence
+
+import torch.nn.functional as F
 from mmengine.model import ImgDataPreprocessor
+from torch import Tensor, nn
 
 from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
 
 
 @MODELS.register_module()
@@ -14,10 +19,13 @@ class DetDataPreprocessor(ImgDataPreprocessor):
         std: likewise.
         pad_size_divisor: the padded height and width are multiples of it.
         pad_value: of the padding, after normalisation.
-        pad_mask: in training, extend the ground-truth masks by the padding too.
+        pad_mask: in training, extend the ground-truth masks by the padding too; SOLO's heads do
+            so anyway.
         bgr_to_rgb: swap the channels of images that were read as BGR.
         rgb_to_bgr: the reverse.
         non_blocking: let copies to the device overlap with computation.
+        batch_augments: configs of modules that, in training, take the inputs and data samples of
+            a whole batch and return them changed.
     """
 
     def __init__(
@@ -30,6 +38,7 @@ class DetDataPreprocessor(ImgDataPreprocessor):
         bgr_to_rgb: bool = False,
         rgb_to_bgr: bool = False,
         non_blocking: bool = False,
+        batch_augments: Sequence[dict] | None = None,
     ) -> None:
         super().__init__(
             mean=mean,
@@ -41,15 +50,55 @@ class DetDataPreprocessor(ImgDataPreprocessor):
             non_blocking=non_blocking,
         )
         self.pad_mask = pad_mask
+        self.batch_augments = nn.ModuleList(map(MODELS.build, batch_augments or ()))
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Return `inputs` (B, 3, H, W) float32 and `data_samples` on the model's device."""
         data = super().forward(data, training)
-        size = tuple(data['inputs'].shape[-2:])
-        for sample in data['data_samples'] or ():
-            sample.set_metainfo(dict(batch_input_shape=size))
-            instances = sample.get('gt_instances')
-            # In testing they are annotations at the original size, to be drawn.
-            if training and self.pad_mask and instances is not None and 'masks' in instances:
-                instances.masks = instances.masks.pad(size)
-        return data
+        inputs, samples = data['inputs'], data['data_samples']
+        # In testing the masks are annotations at the original size, to be drawn.
+        _tell_batch_size(samples, inputs, pad_mask=training and self.pad_mask)
+        if training:
+            for augment in self.batch_augments:
+                inputs, samples = augment(inputs, samples)
+        return dict(inputs=inputs, data_samples=samples)
+
+
+@MODELS.register_module()
+class BatchFixedSizePad(nn.Module):
+    """Pad the images of a batch to one size for all batches, at the bottom and the right.
+
+    Args:
+        size: (height, width); a side that is longer already stays so.
+        img_pad_value: of the padding, after normalisation.
+        pad_mask: extend the ground-truth masks too; SOLO's heads do so anyway.
+    """
+
+    def __init__(
+        self, size: tuple[int, int], img_pad_value: float = 0, pad_mask: bool = False
+    ) -> None:
+        super().__init__()
+        self.size = size
+        self.img_pad_value = img_pad_value
+        self.pad_mask = pad_mask
+
+    def forward(
+        self, inputs: Tensor, data_samples: list[DetDataSample] | None = None
+    ) -> tuple[Tensor, list[DetDataSample] | None]:
+        """Return (B, 3, H, W) images padded to `size`, and the samples, which know the new size."""
+        height, width = inputs.shape[-2:]
+        missing = max(self.size[0] - height, 0), max(self.size[1] - width, 0)
+        inputs = F.pad(inputs, (0, missing[1], 0, missing[0]), value=self.img_pad_value)
+        _tell_batch_size(data_samples, inputs, pad_mask=self.pad_mask)
+        return inputs, data_samples
+
+
+def _tell_batch_size(
+    samples: Sequence[DetDataSample] | None, inputs: Tensor, *, pad_mask: bool
+) -> None:
+    size = tuple(inputs.shape[-2:])
+    for sample in samples or ():
+        sample.set_metainfo(dict(batch_input_shape=size))
+        instances = sample.get('gt_instances')
+        if pad_mask and instances is not None and 'masks' in instances:
+            instances.masks = instances.masks.pad(size)

@@ -30,6 +30,12 @@ class BitmapMasks:
     def __getitem__(self, index: np.ndarray | slice) -> 'BitmapMasks':
         return BitmapMasks(self.masks[index], self.height, self.width)
 
+    @staticmethod
+    def cat(masks: 'Sequence[BitmapMasks]') -> 'BitmapMasks':
+        """Join masks of one size."""
+        bitmaps = np.concatenate([part.masks for part in masks])
+        return BitmapMasks(bitmaps, masks[0].height, masks[0].width)
+
     @property
     def areas(self) -> np.ndarray:
         """(N,) numbers of pixels."""
@@ -37,10 +43,9 @@ class BitmapMasks:
 
     def resize(self, shape: tuple[int, int]) -> 'BitmapMasks':
         """Resize to `shape` (height, width) by the nearest pixel."""
-        resized = [
-            mmcv.imresize(mask, (shape[1], shape[0]), interpolation='nearest')
-            for mask in self.masks
-        ]
+        resized = np.empty((len(self), *shape), np.uint8)
+        for mask, out in zip(self.masks, resized, strict=True):
+            mmcv.imresize(mask, shape[::-1], interpolation='nearest', out=out)
         return BitmapMasks(resized, *shape)
 
     def flip(self, direction: str = 'horizontal') -> 'BitmapMasks':
@@ -52,6 +57,12 @@ class BitmapMasks:
         """Cut out `box` (x1, y1, x2, y2), which lies within the image."""
         x1, y1, x2, y2 = box
         return BitmapMasks(self.masks[:, y1:y2, x1:x2], y2 - y1, x2 - x1)
+
+    def pad(self, shape: tuple[int, int]) -> 'BitmapMasks':
+        """Extend to `shape` (height, width), not below their own, at the bottom and the right."""
+        padded = np.zeros((len(self), *shape), np.uint8)
+        padded[:, : self.height, : self.width] = self.masks
+        return BitmapMasks(padded, *shape)
 
     def get_bboxes(self) -> np.ndarray:
         """Return the (N, 4) float32 xyxy boxes around the masks, zeros for an empty one."""

@@ -156,7 +156,34 @@ def test_format_only_writes_and_computes_nothing(truth, ann_file, tmp_path):
     assert set(written[0]) == {'image_id', 'category_id', 'score', 'segmentation'}
 
 
+def test_chosen_figures_at_chosen_thresholds(truth, ann_file):
+    every = evaluate(CocoMetric(ann_file), detections_for(truth))
+    items = ['mAP', 'mAP_50', 'mAP_75']
+    at_half = evaluate(
+        CocoMetric(ann_file, iou_thrs=0.5, metric_items=items), detections_for(truth)
+    )
+    half = every['coco/segm_mAP_50']
+    assert at_half == {
+        'coco/segm_mAP': half,
+        'coco/segm_mAP_50': half,
+        'coco/segm_mAP_75': -1,
+    }
+    both = evaluate(CocoMetric(ann_file, iou_thrs=[0.5, 0.75]), detections_for(truth))
+    assert both['coco/segm_mAP'] == pytest.approx((half + every['coco/segm_mAP_75']) / 2)
+
+
+def test_the_annotation_file_comes_through_a_backend(truth, ann_file):
+    local = CocoMetric(ann_file, backend_args=dict(backend='local'))
+    assert evaluate(local, detections_for(truth))['coco/segm_mAP'] > 0
+    with pytest.raises(UserError, match=r'truth\.json'):
+        evaluate(CocoMetric(ann_file, backend_args=dict(backend='tape')), detections_for(truth))
+
+
 def test_wrong_arguments_are_named(ann_file):
+    with pytest.raises(UserError, match="no metric_items 'AP'; known are mAP, mAP_50"):
+        CocoMetric(ann_file, metric_items=['mAP', 'AP'])
+    with pytest.raises(UserError, match='needs ann_file'):
+        CocoMetric(None)
     with pytest.raises(UserError, match="no metric 'proposal'"):
         CocoMetric(ann_file, metric='proposal')
     with pytest.raises(UserError, match='outfile_prefix'):

@@ -25,7 +25,8 @@ def test_no_masks(bitmaps):
     none = BitmapMasks(bitmaps[:0], 10, 13)
     assert none.pack().pad((16, 16)).to_tensor().shape == (0, 16, 16)
     assert none.resize((5, 6)).masks.shape == (0, 5, 6)
-    assert none.flip().crop((0, 0, 4, 3)).masks.shape == (0, 3, 4)
+    assert none.flip().crop((0, 0, 4, 3)).pad((7, 6)).masks.shape == (0, 7, 6)
+    assert BitmapMasks.cat([none, none]).masks.shape == (0, 10, 13)
     assert none.get_bboxes().shape == (0, 4)
     assert none.areas.shape == (0,)
     assert RLEMasks([], 10, 13).to_tensor().shape == (0, 10, 13)
@@ -34,7 +35,7 @@ def test_no_masks(bitmaps):
 
 def test_methods_leave_the_masks_as_they_are(bitmaps):
     masks = BitmapMasks(bitmaps.copy(), 10, 13)
-    masks.flip('diagonal').crop((1, 1, 5, 5)).resize((3, 3)).pack()
+    masks.flip('diagonal').crop((1, 1, 5, 5)).resize((3, 3)).pad((4, 5)).pack()
     np.testing.assert_array_equal(masks.masks, bitmaps)
 
 
@@ -44,6 +45,18 @@ def test_flip_and_crop(bitmaps):
     np.testing.assert_array_equal(masks.flip('vertical').masks, bitmaps[:, ::-1])
     np.testing.assert_array_equal(masks.flip('diagonal').masks, bitmaps[:, ::-1, ::-1])
     np.testing.assert_array_equal(masks.crop((2, 1, 9, 8)).masks, bitmaps[:, 1:8, 2:9])
+
+
+def test_resizing_takes_the_nearest_pixel(bitmaps):
+    doubled = BitmapMasks(bitmaps, 10, 13).resize((20, 26))
+    np.testing.assert_array_equal(doubled.masks, bitmaps.repeat(2, 1).repeat(2, 2))
+    np.testing.assert_array_equal(doubled.resize((10, 13)).masks, bitmaps)
+
+
+def test_padding_and_joining(bitmaps):
+    masks = BitmapMasks(bitmaps, 10, 13)
+    padded = BitmapMasks.cat([masks[:1], masks[1:]]).pad((16, 32))
+    np.testing.assert_array_equal(padded.masks, np.pad(bitmaps, ((0, 0), (0, 6), (0, 19))))
 
 
 def test_boxes_surround_the_pixels():

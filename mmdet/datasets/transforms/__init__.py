@@ -1,15 +1,18 @@
 """The steps of a data pipeline, with mmdetection 3.x's names and arguments."""
 
+from .copy_paste import CopyPaste
 from .crop import RandomCrop
 from .formatting import PackDetInputs
-from .geometry import RandomChoiceResize, RandomFlip, RandomResize, Resize
+from .geometry import Pad, RandomChoiceResize, RandomFlip, RandomResize, Resize
 from .loading import FilterAnnotations, LoadAnnotations, LoadImageFromFile
 
 __all__ = [
+    'CopyPaste',
     'FilterAnnotations',
     'LoadAnnotations',
     'LoadImageFromFile',
     'PackDetInputs',
+    'Pad',
     'RandomChoiceResize',
     'RandomCrop',
     'RandomFlip',

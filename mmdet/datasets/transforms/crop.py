@@ -3,6 +3,7 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmdet.errors import UserError
 from mmdet.registry import TRANSFORMS
 
 from .instances import select_instances
@@ -15,10 +16,11 @@ class RandomCrop(BaseTransform):
     An instance that has no extent in the window is left out.
 
     Args:
-        crop_size: (height, width) of the window; its meaning is `crop_type`'s.
-        crop_type: `absolute`: pixels, less where the image is smaller. `absolute_range`: each
-            side is drawn from [min(crop_size), max(crop_size)] pixels. `relative`: parts of the
-            image's sides. `relative_range`: each part is drawn from [crop_size, 1].
+        crop_size: two numbers, whose meaning and order `crop_type` gives.
+        crop_type: `absolute`: width and height in pixels, less where the image is smaller.
+            `absolute_range`: least and greatest length of either side in pixels, likewise.
+            `relative`: parts of the image's width and height. `relative_range`: least parts of
+            its height and width, in this order, as in mmdetection.
         allow_negative_crop: allow a window without any instance; otherwise the image is skipped
             (the data set draws another one).
         recompute_bbox: take the boxes from the cropped masks.
@@ -34,13 +36,13 @@ class RandomCrop(BaseTransform):
         bbox_clip_border: bool = True,
     ) -> None:
         if crop_type not in ('absolute', 'absolute_range', 'relative', 'relative_range'):
-            raise ValueError(f'unknown crop_type {crop_type!r}')
+            raise UserError(f'unknown crop_type {crop_type!r}')
         if crop_type.startswith('relative') and not all(0 < part <= 1 for part in crop_size):
-            raise ValueError(f'crop_size {crop_size} must be in (0, 1] for {crop_type}')
+            raise UserError(f'crop_size {crop_size} must be in (0, 1] for {crop_type}')
         if crop_type.startswith('absolute') and not all(side > 0 for side in crop_size):
-            raise ValueError(f'crop_size {crop_size} must be positive')
+            raise UserError(f'crop_size {crop_size} must be positive')
         if crop_type == 'absolute_range' and crop_size[0] > crop_size[1]:
-            raise ValueError(f'crop_size {crop_size} is no range')
+            raise UserError(f'crop_size {crop_size} is no range')
         self.crop_size = crop_size
         self.crop_type = crop_type
         self.allow_negative_crop = allow_negative_crop
@@ -57,16 +59,16 @@ class RandomCrop(BaseTransform):
     def _window_size(self, height: int, width: int) -> tuple[int, int]:
         first, second = self.crop_size
         if self.crop_type == 'absolute':
-            return min(int(first), height), min(int(second), width)
+            return min(int(second), height), min(int(first), width)
         if self.crop_type == 'absolute_range':
             return (
                 np.random.randint(min(height, first), min(height, second) + 1),
                 np.random.randint(min(width, first), min(width, second) + 1),
             )
-        if self.crop_type == 'relative_range':
-            first, second = np.asarray(self.crop_size) + np.random.rand(2) * (
-                1 - np.asarray(self.crop_size)
-            )
+        if self.crop_type == 'relative':
+            return int(height * second + 0.5), int(width * first + 0.5)
+        least = np.asarray(self.crop_size)
+        first, second = least + np.random.rand(2) * (1 - least)
         return int(height * first + 0.5), int(width * second + 0.5)
 
     def transform(self, results: dict) -> dict | None:
@@ -83,9 +85,10 @@ class RandomCrop(BaseTransform):
         if not keep.any() and not self.allow_negative_crop:
             return None
         results['gt_bboxes'] = clipped if self.bbox_clip_border else boxes
-        select_instances(results, keep)
         if 'gt_masks' in results:
             results['gt_masks'] = results['gt_masks'].crop(window)
-            if self.recompute_bbox:
-                results['gt_bboxes'] = results['gt_masks'].get_bboxes()
+        # Only now, as this copies: the window's masks, so that the whole ones are let go.
+        results = select_instances(results, keep)
+        if 'gt_masks' in results and self.recompute_bbox:
+            results['gt_bboxes'] = results['gt_masks'].get_bboxes()
         return results

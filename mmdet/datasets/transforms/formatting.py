@@ -43,8 +43,7 @@ class PackDetInputs(BaseTransform):
             metainfo={key: results[key] for key in self.meta_keys if key in results}
         )
         if 'gt_ignore_flags' in results:
-            wanted = {**results}
-            select_instances(wanted, ~results['gt_ignore_flags'])
+            wanted = select_instances(results, ~results['gt_ignore_flags'])
             sample.gt_instances = InstanceData()
             if 'gt_bboxes' in wanted:
                 sample.gt_instances.bboxes = torch.from_numpy(wanted['gt_bboxes'])

@@ -1,5 +1,6 @@
-"""Resizing and flipping: mmcv's transforms, which know images and boxes, taught about masks."""
+"""Resizing, flipping, padding: mmcv's transforms, which know images and boxes, learn masks."""
 
+from mmcv.transforms import Pad as MMCVPad
 from mmcv.transforms import RandomChoiceResize as MMCVRandomChoiceResize
 from mmcv.transforms import RandomFlip as MMCVRandomFlip
 from mmcv.transforms import RandomResize as MMCVRandomResize
@@ -32,6 +33,21 @@ class RandomFlip(MMCVRandomFlip):
         super()._flip(results)
         if 'gt_masks' in results:
             results['gt_masks'] = results['gt_masks'].flip(results['flip_direction'])
+
+
+@TRANSFORMS.register_module()
+class Pad(MMCVPad):
+    """Extend image and masks at the right and the bottom; see mmcv's class for the arguments.
+
+    `size` is (w, h); an image that is larger stays as it is. No instance reaches into the padding,
+    whatever `padding_mode` draws there.
+    """
+
+    def transform(self, results: dict) -> dict:
+        results = super().transform(results)
+        if 'gt_masks' in results:
+            results['gt_masks'] = results['gt_masks'].pad(results['img_shape'])
+        return results
 
 
 @TRANSFORMS.register_module()

@@ -6,11 +6,21 @@ They are parallel arrays: `gt_bboxes` (N, 4) float32 xyxy in pixels, `gt_bboxes_
 
 import numpy as np
 
+from mmdet.structures.masks import BitmapMasks
+
 INSTANCE_KEYS = ('gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags', 'gt_masks')
 
 
-def select_instances(results: dict, keep: np.ndarray) -> None:
-    """Keep the instances that the (N,) booleans or indices `keep` name, in place."""
+def select_instances(results: dict, keep: np.ndarray) -> dict:
+    """Return the results with only the instances that the (N,) booleans or indices name."""
+    return results | {key: results[key][keep] for key in INSTANCE_KEYS if key in results}
+
+
+def join_instances(results: dict, others: dict) -> dict:
+    """Return the results with the instances of others, of an image of that size, at the end."""
+    joined = {}
     for key in INSTANCE_KEYS:
         if key in results:
-            results[key] = results[key][keep]
+            cat = BitmapMasks.cat if key == 'gt_masks' else np.concatenate
+            joined[key] = cat([results[key], others[key]])
+    return results | joined

@@ -5,6 +5,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 
+from mmdet.datasets.file_backend import file_backend
 from mmdet.errors import UserError
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.masks import BitmapMasks
@@ -18,22 +19,23 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
     """Read the image at `img_path` as (h, w, 3) BGR; see mmcv's class for the arguments.
 
     Raises:
-        UserError: the file is missing or is no image; it names the path.
+        UserError: the file is missing, cannot be read or is no image; it names the path.
     """
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict) -> dict | None:
+        path = results['img_path']
+        file_backend(path, self.backend_args)  # complains more clearly than mmcv's class does
         try:
-            loaded = super().transform(results)
+            return super().transform(results)
         except FileNotFoundError:
-            raise UserError(f'image {results["img_path"]} does not exist') from None
-        except (AssertionError, OSError, cv2.error):
-            loaded = None
-        if loaded is None:
+            raise UserError(f'image {path} does not exist') from None
+        except OSError as error:
+            raise UserError(f'image {path} cannot be read: {error}') from None
+        except (AssertionError, cv2.error):
             raise UserError(
-                f'image {results["img_path"]} cannot be read: it is broken or no image; '
+                f'image {path} cannot be read: it is broken or no image; '
                 'replace the file or take it out of the annotation file'
-            )
-        return loaded
+            ) from None
 
 
 @TRANSFORMS.register_module()
@@ -47,11 +49,28 @@ class LoadAnnotations(BaseTransform):
         with_bbox: load `gt_bboxes` and `gt_ignore_flags`.
         with_label: load `gt_bboxes_labels`.
         with_mask: load `gt_masks`.
+        poly2mask: masks are bitmaps either way. False, which keeps polygons in mmdetection, saves
+            it time but trains the same: SOLO learns from bitmaps, which differ by less than a
+            pixel at the outlines, and polygons cannot hold masks given as RLE.
+        box_type: `hbox` or None, both upright boxes as arrays.
+        backend_args: nothing is read from a file here; the data set and `LoadImageFromFile` use
+            theirs.
+
+    Raises:
+        UserError: another `box_type`.
     """
 
     def __init__(
-        self, with_bbox: bool = True, with_label: bool = True, with_mask: bool = False
+        self,
+        with_bbox: bool = True,
+        with_label: bool = True,
+        with_mask: bool = False,
+        poly2mask: bool = True,
+        box_type: str | None = 'hbox',
+        backend_args: dict | None = None,
     ) -> None:
+        if box_type not in ('hbox', None):
+            raise UserError(f"LoadAnnotations knows no box_type {box_type!r}, only 'hbox'")
         self.with_bbox = with_bbox
         self.with_label = with_label
         self.with_mask = with_mask
@@ -108,7 +127,7 @@ class FilterAnnotations(BaseTransform):
         keep_empty: bool = True,
     ) -> None:
         if not (by_box or by_mask):
-            raise ValueError('FilterAnnotations needs by_box or by_mask')
+            raise UserError('FilterAnnotations needs by_box or by_mask')
         self.min_gt_bbox_wh = min_gt_bbox_wh
         self.min_gt_mask_area = min_gt_mask_area
         self.by_box = by_box
@@ -126,5 +145,4 @@ class FilterAnnotations(BaseTransform):
             keep &= results['gt_masks'].areas >= self.min_gt_mask_area
         if not keep.any() and self.keep_empty:
             return None
-        select_instances(results, keep)
-        return results
+        return select_instances(results, keep)

@@ -2,29 +2,11 @@
 
 import numpy as np
 import pytest
+from mmengine.dataset import Compose
 
+from mmdet.errors import UserError
 from mmdet.registry import TRANSFORMS
-from mmdet.structures import BitmapMasks
-from tests.samples import rectangle
-
-BOXES = [(10, 5, 30, 25), (40, 10, 60, 38)]
-
-
-def results_of(boxes=BOXES, height: int = 40, width: int = 64) -> dict:
-    """Results whose image shows each instance in a grey of its own."""
-    masks = [rectangle(height, width, box) for box in boxes]
-    image = np.zeros((height, width, 3), np.uint8)
-    for index, mask in enumerate(masks):
-        image[mask > 0] = 100 + 50 * index
-    return dict(
-        img=image,
-        img_shape=(height, width),
-        ori_shape=(height, width),
-        gt_bboxes=np.array(boxes, np.float32).reshape(-1, 4),
-        gt_bboxes_labels=np.arange(len(boxes)),
-        gt_ignore_flags=np.zeros(len(boxes), bool),
-        gt_masks=BitmapMasks(masks, height, width),
-    )
+from tests.datasets.transforms.results import apply, results_of
 
 
 def check_alignment(results: dict) -> None:
@@ -39,10 +21,6 @@ def check_alignment(results: dict) -> None:
     assert results['gt_masks'].masks.shape[1:] == results['img_shape']
 
 
-def apply(name: str, results: dict, **kwargs: object) -> dict | None:
-    return TRANSFORMS.build(dict(type=name, **kwargs))(results)
-
-
 @pytest.mark.parametrize(
     ('name', 'arguments', 'shape'),
     [
@@ -55,14 +33,63 @@ def apply(name: str, results: dict, **kwargs: object) -> dict | None:
         ('RandomFlip', dict(prob=1.0), (40, 64)),
         ('RandomFlip', dict(prob=1.0, direction='vertical'), (40, 64)),
         ('RandomFlip', dict(prob=1.0, direction='diagonal'), (40, 64)),
-        ('RandomCrop', dict(crop_size=(38, 60), recompute_bbox=True), (38, 60)),
+        ('RandomCrop', dict(crop_size=(60, 38), recompute_bbox=True), (38, 60)),
         ('RandomCrop', dict(crop_size=(500, 600)), (40, 64)),
+        ('Pad', dict(size=(70, 50)), (50, 70)),
+        ('Pad', dict(size=(50, 50)), (50, 64)),
+        ('Pad', dict(size_divisor=32, padding_mode='reflect'), (64, 64)),
+        ('Pad', dict(pad_to_square=True, pad_val=dict(img=7)), (64, 64)),
     ],
 )
 def test_image_boxes_and_masks_stay_together(name, arguments, shape):
     results = apply(name, results_of(), **arguments)
     assert results['img_shape'] == shape
     check_alignment(results)
+
+
+def test_padding_is_at_the_right_and_at_the_bottom():
+    results = apply('Pad', results_of(), size=(70, 50), pad_val=dict(img=(7, 8, 9)))
+    np.testing.assert_array_equal(results['img'][:40, :64], results_of()['img'])
+    assert (results['img'][40:] == (7, 8, 9)).all()
+    assert (results['img'][:, 64:] == (7, 8, 9)).all()
+    assert results['gt_masks'].areas.tolist() == [20 * 20, 20 * 28]
+
+
+def test_large_scale_jitter_annotates_just_what_it_shows():
+    jitter = Compose(
+        [
+            dict(
+                type='RandomResize',
+                scale=(64, 40),
+                ratio_range=(0.1, 2.0),
+                keep_ratio=True,
+                interpolation='nearest',  # so that greys stay as they are
+            ),
+            dict(
+                type='RandomCrop',
+                crop_type='absolute_range',
+                crop_size=(10, 40),
+                recompute_bbox=True,
+                allow_negative_crop=True,
+            ),
+            dict(type='FilterAnnotations', min_gt_bbox_wh=(1e-2, 1e-2), keep_empty=False),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='Pad', size=(40, 40)),
+        ]
+    )
+    np.random.seed(0)
+    numbers = set()
+    for _ in range(50):
+        results = jitter(results_of())
+        grey = results['img'][..., 0]
+        shown = [label for label in (0, 1) if (grey == 100 + 50 * label).any()]
+        assert results['gt_bboxes_labels'].tolist() == shown
+        for label, mask in zip(shown, results['gt_masks'].masks, strict=True):
+            np.testing.assert_array_equal(mask > 0, grey == 100 + 50 * label)
+        np.testing.assert_array_equal(results['gt_bboxes'], results['gt_masks'].get_bboxes())
+        assert results['img_shape'] == grey.shape == (40, 40)
+        numbers.add(len(shown))
+    assert numbers == {0, 1, 2}
 
 
 def test_resize_tells_its_factors():
@@ -75,12 +102,13 @@ def test_a_flip_turns_the_image_over():
     assert (results['flip'], results['flip_direction']) == (True, 'horizontal')
 
 
-@pytest.mark.parametrize('name', ['Resize', 'RandomFlip', 'RandomCrop'])
+@pytest.mark.parametrize('name', ['Resize', 'RandomFlip', 'RandomCrop', 'Pad'])
 def test_images_without_instances(name):
     arguments = dict(
         Resize=dict(scale=(32, 20)),
         RandomFlip=dict(prob=1.0),
         RandomCrop=dict(crop_size=(20, 32), allow_negative_crop=True),
+        Pad=dict(size=(100, 50)),
     )
     results = apply(name, results_of([]), **arguments[name])
     assert results['gt_bboxes'].shape == (0, 4)
@@ -117,7 +145,9 @@ class TestRandomCrop:
         ('crop_type', 'size', 'heights', 'widths'),
         [
             ('absolute_range', (10, 20), (10, 20), (10, 20)),
-            ('relative', (0.5, 0.25), (20, 20), (16, 16)),
+            ('absolute_range', (10, 500), (10, 40), (10, 64)),
+            ('absolute', (20, 10), (10, 10), (20, 20)),
+            ('relative', (0.5, 0.25), (10, 10), (32, 32)),
             ('relative_range', (0.5, 0.25), (20, 40), (16, 64)),
         ],
     )
@@ -152,7 +182,7 @@ class TestRandomCrop:
         ],
     )
     def test_wrong_arguments(self, arguments):
-        with pytest.raises(ValueError, match='crop'):
+        with pytest.raises(UserError, match='crop'):
             TRANSFORMS.build(dict(type='RandomCrop', **arguments))
 
 

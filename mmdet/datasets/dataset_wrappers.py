@@ -1,0 +1,94 @@
+"""Data sets made of other data sets; mmengine has `RepeatDataset` and `ConcatDataset`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+
+from mmdet.errors import UserError
+from mmdet.registry import DATASETS, TRANSFORMS
+
+
+@DATASETS.register_module()
+class MultiImageMixDataset:
+    """Samples that are mixed from several images of another data set.
+
+    The other data set loads and transforms single images. Before a transform here that has a
+    method `get_indexes(dataset)`, such as `CopyPaste`, the images of those indices are put into
+    `results['mix_results']`. Where a transform returns None the sample is begun anew, from the
+    same image with other random numbers.
+
+    Args:
+        dataset: the other data set or its config; its pipeline ends before `PackDetInputs`.
+        pipeline: the configs of the transforms.
+        skip_type_keys: types of transforms in it to leave out.
+        max_refetch: a sample is begun at most so often.
+        lazy_init: leave the annotation file unread until it is needed.
+    """
+
+    def __init__(
+        self,
+        dataset: BaseDataset | dict,
+        pipeline: Sequence[dict],
+        skip_type_keys: Sequence[str] | None = None,
+        max_refetch: int = 15,
+        lazy_init: bool = False,
+    ) -> None:
+        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.transforms = [
+            TRANSFORMS.build(transform)
+            for transform in pipeline
+            if transform['type'] not in (skip_type_keys or ())
+        ]
+        self.max_refetch = max_refetch
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def metainfo(self) -> dict:
+        """The other data set's."""
+        return self.dataset.metainfo
+
+    def full_init(self) -> None:
+        """Read the annotation file, if that is not done."""
+        self.dataset.full_init()
+
+    def get_data_info(self, index: int) -> dict:
+        """Return the annotation of the image that sample `index` begins with."""
+        return self.dataset.get_data_info(index)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict:
+        """Return a sample.
+
+        Raises:
+            UserError: it came to nothing `max_refetch` times.
+        """
+        for _ in range(self.max_refetch):
+            results = self._sample(index)
+            if results is not None:
+                return results
+        raise UserError(
+            f'sample {index} of MultiImageMixDataset came to nothing {self.max_refetch} times: '
+            "do its transforms, or its inner data set's, leave no instance (FilterAnnotations, "
+            'RandomCrop)?'
+        )
+
+    def _sample(self, index: int) -> dict | None:
+        """Return a sample, or None where an image or a transform comes to nothing."""
+        results = self.dataset[index]
+        for transform in self.transforms:
+            if results is None:
+                return None
+            if hasattr(transform, 'get_indexes'):
+                others = np.atleast_1d(transform.get_indexes(self.dataset)).tolist()
+                mixed = [self.dataset[other] for other in others]
+                if None in mixed:
+                    return None
+                results = {**results, 'mix_results': mixed}
+            results = transform(results)
+            if results is not None:
+                results.pop('mix_results', None)
+        return results

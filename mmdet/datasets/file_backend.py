@@ -1,0 +1,24 @@
+"""Where files come from: mmengine's storage backends, with a clear word where one is not there."""
+
+from mmengine.fileio import BaseStorageBackend, get_file_backend
+
+from mmdet.errors import UserError
+
+
+def file_backend(path: str, backend_args: dict | None) -> BaseStorageBackend:
+    """Return what reads `path`, the same object for the same arguments.
+
+    Args:
+        path: of a file or folder; a prefix such as `s3://` chooses the backend.
+        backend_args: `dict(backend=..., ...)` names the backend and its arguments instead.
+
+    Raises:
+        UserError: there is no such backend, its client is not installed, or an argument is wrong.
+    """
+    try:
+        return get_file_backend(path, backend_args=backend_args, enable_singleton=True)
+    except (KeyError, ImportError, TypeError) as error:
+        raise UserError(
+            f'nothing can read {path} with backend_args={backend_args} '
+            f'({type(error).__name__}: {error}); local files need no backend_args'
+        ) from None

@@ -1,0 +1,120 @@
+"""Our wrapper and mmengine's, built from configs as in training."""
+
+import pytest
+from mmengine.dataset import DefaultSampler
+
+from mmdet.datasets import AspectRatioBatchSampler, MultiImageMixDataset
+from mmdet.datasets.shapes import CLASSES
+from mmdet.errors import UserError
+from mmdet.registry import DATASETS
+from tests.datasets.transforms.results import results_of
+
+
+def shapes(root: object, **changes: object) -> dict:
+    return dict(
+        type='ShapesDataset',
+        data_root=str(root),
+        ann_file='annotations/instances_train2017.json',
+        data_prefix=dict(img='train2017/'),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations', with_mask=True),
+            dict(type='Resize', scale=(96, 64)),
+        ],
+        **changes,
+    )
+
+
+def repeated(dataset: dict) -> dict:
+    return dict(type='RepeatDataset', times=2, dataset=dataset)
+
+
+def mixed(dataset: dict, *, pipeline: tuple = (dict(type='CopyPaste', selected=False),)) -> dict:
+    return dict(type='MultiImageMixDataset', dataset=dataset, pipeline=pipeline)
+
+
+@pytest.mark.parametrize(
+    ('wrap', 'length'),
+    [
+        (mixed, 12),
+        (repeated, 24),
+        (lambda dataset: mixed(repeated(dataset)), 24),
+        (lambda dataset: repeated(mixed(dataset)), 24),
+    ],
+)
+def test_wrappers_are_data_sets(shapes_root, wrap, length):
+    dataset, inner = DATASETS.build(wrap(shapes(shapes_root))), DATASETS.build(shapes(shapes_root))
+    assert len(dataset) == length
+    assert dataset.metainfo['classes'] == CLASSES
+    assert dataset.get_data_info(length - 1)['img_id'] == inner.get_data_info(11)['img_id']
+    batches = list(AspectRatioBatchSampler(DefaultSampler(dataset, seed=0), batch_size=3))
+    assert sorted(index for batch in batches for index in batch) == list(range(length))
+    assert dataset[length - 1]['img_id'] == inner[11]['img_id']
+
+
+def test_a_second_image_is_mixed_in_and_leaves_no_trace(shapes_root):
+    inner = DATASETS.build(shapes(shapes_root))
+    results = DATASETS.build(mixed(shapes(shapes_root)))[0]
+    assert 'mix_results' not in results
+    assert (results['img'] != inner[0]['img']).any()
+    pasted = [len(inner[i]['gt_bboxes']) for i in range(12)]
+    assert min(pasted) <= len(results['gt_bboxes']) <= pasted[0] + max(pasted)
+    assert len(results['gt_masks']) == len(results['gt_bboxes'])
+
+
+def test_the_pipeline_goes_on_after_the_mix(shapes_root):
+    pipeline = (dict(type='CopyPaste'), dict(type='PackDetInputs'))
+    sample = DATASETS.build(mixed(shapes(shapes_root), pipeline=pipeline))[3]
+    assert sample['inputs'].shape == (3, 64, 96)
+    assert sample['data_samples'].gt_instances.masks.to_tensor().shape[1:] == (64, 96)
+
+
+def test_transforms_may_be_skipped(shapes_root):
+    config = mixed(shapes(shapes_root)) | dict(skip_type_keys=['CopyPaste'])
+    plain = DATASETS.build(shapes(shapes_root))[0]
+    assert (DATASETS.build(config)[0]['img'] == plain['img']).all()
+
+
+class Flaky:
+    """Gives one image with an object of 20 x 20 pixels, but nothing at some of the askings."""
+
+    def __init__(self, nothing_at: set[int]) -> None:
+        self.nothing_at = nothing_at
+        self.asked = 0
+
+    def __len__(self) -> int:
+        return 1
+
+    def full_init(self) -> None: ...
+
+    def __getitem__(self, index: int) -> dict | None:
+        self.asked += 1
+        return None if self.asked in self.nothing_at else results_of([(10, 5, 30, 25)])
+
+
+def test_what_comes_to_nothing_is_tried_again():
+    dataset = Flaky({1, 2})
+    assert len(MultiImageMixDataset(dataset, [], max_refetch=3)[0]['gt_bboxes']) == 1
+    assert dataset.asked == 3
+    with pytest.raises(UserError, match=r'sample 0 .* 2 times'):
+        MultiImageMixDataset(Flaky({1, 2}), [], max_refetch=2)[0]
+
+
+def test_a_second_image_that_comes_to_nothing_begins_the_sample_anew():
+    dataset = Flaky({2})
+    assert MultiImageMixDataset(dataset, [dict(type='CopyPaste')])[0]['img'].shape == (40, 64, 3)
+    assert dataset.asked == 4
+
+
+def test_a_transform_that_always_gives_up_is_an_error():
+    strict = dict(type='FilterAnnotations', min_gt_bbox_wh=(500, 500))
+    with pytest.raises(UserError, match=r'came to nothing 15 times: .*FilterAnnotations'):
+        MultiImageMixDataset(Flaky(set()), [strict])[0]
+
+
+def test_the_annotation_file_may_wait(shapes_root):
+    inner = DATASETS.build(shapes(shapes_root, lazy_init=True))
+    dataset = MultiImageMixDataset(inner, [], lazy_init=True)
+    assert not inner._fully_initialized
+    dataset.full_init()
+    assert inner._fully_initialized

@@ -1,0 +1,88 @@
+import pytest
+import torch
+
+from mmdet.registry import MODELS
+from tests.samples import batch_of, sample_of
+
+
+def batch() -> dict:
+    return batch_of([sample_of([(8, 8, 60, 60)]), sample_of([], shape=(70, 50))])
+
+
+def preprocess(data: dict, *, training: bool = True, **pad: object) -> dict:
+    """Pad to a multiple of 32, and in training to what `pad` asks for."""
+    preprocessor = MODELS.build(
+        dict(
+            type='DetDataPreprocessor',
+            pad_size_divisor=32,
+            batch_augments=[dict(type='BatchFixedSizePad', **pad)],
+        )
+    )
+    return preprocessor(data, training)
+
+
+@pytest.mark.parametrize(
+    ('size', 'padded'), [((160, 192), (160, 192)), ((64, 192), (96, 192)), ((64, 64), (96, 128))]
+)
+def test_batches_are_padded_to_a_size_but_never_cut(size, padded):
+    data = batch()
+    result = preprocess(data, size=size, img_pad_value=3)
+    assert result['inputs'].shape == (2, 3, *padded)
+    for image, whole in zip(data['inputs'], result['inputs'], strict=True):
+        assert (whole[:, : image.shape[1], : image.shape[2]] == image).all()
+    assert (result['inputs'][:, :, 96:] == 3).all()
+    assert (result['inputs'][:, :, :, 128:] == 3).all()
+    for sample in result['data_samples']:
+        assert sample.batch_input_shape == padded
+
+
+def test_only_training_pads_to_a_size():
+    result = preprocess(batch(), training=False, size=(160, 192))
+    assert result['inputs'].shape == (2, 3, 96, 128)
+    assert result['data_samples'][0].batch_input_shape == (96, 128)
+
+
+@pytest.mark.parametrize(
+    ('pad_mask', 'fixed_pad_mask', 'shapes'),
+    [
+        (False, False, [(96, 128), (70, 50)]),
+        (True, False, [(96, 128), (96, 128)]),
+        (False, True, [(160, 192), (160, 192)]),
+    ],
+)
+def test_masks_are_padded_if_asked_for(pad_mask, fixed_pad_mask, shapes):
+    preprocessor = MODELS.build(
+        dict(
+            type='DetDataPreprocessor',
+            pad_mask=pad_mask,
+            batch_augments=[
+                dict(type='BatchFixedSizePad', size=(160, 192), pad_mask=fixed_pad_mask)
+            ],
+        )
+    )
+    samples = preprocessor(batch(), True)['data_samples']
+    masks = [sample.gt_instances.masks for sample in samples]
+    assert [tuple(mask.to_tensor().shape[1:]) for mask in masks] == shapes
+    assert masks[0].to_tensor().sum() == 52 * 52
+
+
+def test_the_loss_does_not_depend_on_who_pads_the_masks(tiny_model):
+    """mmdetection's large-scale-jitter configs pad images alone."""
+    losses = []
+    for pad_mask in (False, True):
+        torch.manual_seed(0)
+        tiny_model['data_preprocessor'] |= dict(
+            pad_mask=pad_mask,
+            batch_augments=[dict(type='BatchFixedSizePad', size=(160, 192), pad_mask=pad_mask)],
+        )
+        model = MODELS.build(tiny_model)
+        losses.append(model(**model.data_preprocessor(batch(), True), mode='loss'))
+    assert losses[0]['loss_mask'] > 0
+    assert losses[0] == losses[1]
+
+
+def test_without_annotations():
+    data = dict(inputs=[torch.zeros(3, 40, 50)])
+    result = preprocess(data, size=(64, 96))
+    assert result['inputs'].shape == (1, 3, 64, 96)
+    assert result['data_samples'] is None
