@@ -49,7 +49,7 @@ def main() -> None:
     if cfg.get('resume'):
         checkpoint = cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir)
         if checkpoint:
-            check_fit(runner.model, checkpoint)
+            check_fit(runner.model, checkpoint, resume=True)
     runner.train()
 
 

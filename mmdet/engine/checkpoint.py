@@ -1,13 +1,14 @@
 """Checkpoint files: plain when saved, checked when loaded, never executed.
 
 A checkpoint comes from anywhere. It is read with `weights_only=True`, which refuses to run code,
-and `meta['config']`, which mmengine's `Runner.resume` would execute, is dropped.
+and `meta['config']`, which mmengine's `Runner.resume` would execute, is dropped. Whatever it was
+made by, its weights end up under our names in `state_dict`.
 """
 
+import json
 import logging
-import pickle
-import zipfile
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import urlparse
@@ -21,6 +22,9 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from mmdet.errors import UserError
+
+from .checkpoint_layouts import known_layouts, to_our_names
+from .safe_load import log_once, read_file
 
 _HISTORY_MARK = 'mmengine.HistoryBuffer'
 _DROPPED = object()
@@ -68,7 +72,10 @@ def to_plain(value: object, *, name: str) -> object:
 
 
 def from_plain(message_hub: dict) -> dict:
-    """Return a message hub's saved state with its HistoryBuffers rebuilt."""
+    """Return a message hub's saved state with its HistoryBuffers rebuilt.
+
+    Keys to resume whose values were left out are dropped, or mmengine would warn of each.
+    """
     scalars = {}
     for key, value in message_hub.get('log_scalars', {}).items():
         if isinstance(value, Mapping) and value.get('mark') == _HISTORY_MARK:
@@ -78,47 +85,68 @@ def from_plain(message_hub: dict) -> dict:
                 max_length=value['max_length'],
             )
         scalars[key] = value
-    return {**message_hub, 'log_scalars': scalars}
+    info = message_hub.get('runtime_info', {})
+    resumed = {
+        key: value
+        for key, value in message_hub.get('resumed_keys', {}).items()
+        if key in scalars or key in info
+    }
+    return dict(log_scalars=scalars, runtime_info=info, resumed_keys=resumed)
 
 
-def _looks_pickled(path: Path) -> bool:
-    """Return whether a file is torch's zip archive, or a pickle as torch < 1.6 wrote it."""
-    with path.open('rb') as file:
-        return zipfile.is_zipfile(path) or file.read(1) == b'\x80'
+def read_checkpoint(
+    filename: str, *, map_location: str | torch.device | None, trust: bool = False
+) -> dict:
+    """Read a checkpoint file and give its weights our names.
 
+    Args:
+        filename: what `torch.save` or safetensors wrote.
+        map_location: where the tensors go.
+        trust: unpickle everything, which runs whatever code the file holds.
 
-@CheckpointLoader.register_scheme(prefixes='', force=True)
-def load_from_local(filename: str, map_location: str | torch.device | None) -> dict:
-    """Read a checkpoint file without running anything in it.
+    Returns:
+        The checkpoint; its `state_dict` maps names to tensors.
 
     Raises:
         UserError: the file is missing, is no checkpoint, or asks to run code.
     """
-    path = Path(filename).expanduser()
-    if not path.is_file():
-        raise UserError(f'checkpoint {filename} does not exist')
-    if not _looks_pickled(path):
-        raise UserError(f'{filename} is not a checkpoint')
-    try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).split('WeightsUnpickler error:')[-1].strip().splitlines()[0]
-        raise UserError(
-            f'{filename} cannot be loaded without running code in it: {reason}'
-        ) from None
-    except (RuntimeError, EOFError, ValueError, OSError) as error:
-        raise UserError(
-            f'{filename} is not a checkpoint, or is cut off: {str(error).splitlines()[0]}'
-        ) from None
-    if not isinstance(checkpoint, Mapping):
-        raise UserError(f'{filename} is not a checkpoint: it holds a {type(checkpoint).__name__}')
-    checkpoint = dict(checkpoint)
+    content = read_file(Path(filename).expanduser(), map_location=map_location, trust=trust)
+    weights, recognised = to_our_names(_weights(content))
+    if not weights and 'state_dict' not in content:
+        raise UserError(f'{filename} is not a checkpoint: it holds no weights')
+    for layout in recognised:
+        log_once(f'{filename} has the layout of {layout}')
+    # Without a state dict the whole content is the weights, or another code base's.
+    checkpoint = content if 'state_dict' in content else {}
+    checkpoint = {**checkpoint, 'state_dict': weights}
     if isinstance(checkpoint.get('meta'), Mapping):
         meta = checkpoint['meta']
         checkpoint['meta'] = {key: value for key, value in meta.items() if key != 'config'}
     if isinstance(checkpoint.get('message_hub'), Mapping):
         checkpoint['message_hub'] = from_plain(checkpoint['message_hub'])
     return checkpoint
+
+
+def _weights(content: Mapping) -> dict[str, Tensor]:
+    """Return the weights to test with: where EMAHook ran, the averaged ones.
+
+    mmengine's EMAHook saves the averaged weights as `state_dict`, and the others, which training
+    goes on with, as `ema_state_dict`; a file with the latter alone holds a bare averaged model.
+    `steps` there counts its updates. detectron2 has its weights in `model`.
+    """
+    containers = (content.get(key) for key in ('state_dict', 'model', 'ema_state_dict'))
+    weights = next((item for item in containers if isinstance(item, Mapping)), content)
+    return {
+        name.removeprefix('module.'): value
+        for name, value in weights.items()
+        if isinstance(name, str) and isinstance(value, Tensor) and name != 'steps'
+    }
+
+
+@CheckpointLoader.register_scheme(prefixes='', force=True)
+def load_from_local(filename: str, map_location: str | torch.device | None) -> dict:
+    """Read a checkpoint file; see `read_checkpoint`."""
+    return read_checkpoint(filename, map_location=map_location)
 
 
 @CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), force=True)
@@ -128,17 +156,18 @@ def load_from_http(filename: str, map_location: str | torch.device | None) -> di
     Raises:
         UserError: it cannot be downloaded; the message says where to put the file by hand.
     """
-    try:
-        return torch.hub.load_state_dict_from_url(
-            filename, map_location=map_location, weights_only=True, progress=True
-        )
-    except (URLError, OSError) as error:
-        cache = Path(torch.hub.get_dir(), 'checkpoints', Path(urlparse(filename).path).name)
-        raise UserError(
-            f'{filename} cannot be downloaded ({error}). Without a network: fetch it elsewhere '
-            f'and put it at {cache}, or train from scratch with '
-            '--cfg-options model.backbone.init_cfg=None'
-        ) from None
+    path = Path(torch.hub.get_dir(), 'checkpoints', Path(urlparse(filename).path).name)
+    if not path.is_file():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(filename, str(path))
+        except (URLError, OSError) as error:
+            raise UserError(
+                f'{filename} cannot be downloaded ({error}). Without a network: fetch it '
+                f'elsewhere and put it at {path}, or train from scratch with '
+                '--cfg-options model.backbone.init_cfg=None'
+            ) from None
+    return read_checkpoint(str(path), map_location=map_location)
 
 
 @CheckpointLoader.register_scheme(prefixes='torchvision://', force=True)
@@ -155,19 +184,45 @@ def load_from_torchvision(filename: str, map_location: str | torch.device | None
     return load_from_http(weights.url, map_location)
 
 
-def check_fit(model: nn.Module, filename: str) -> None:
+@CheckpointLoader.register_scheme(prefixes=('open-mmlab://', 'openmmlab://'), force=True)
+def load_from_openmmlab(filename: str, map_location: str | torch.device | None) -> dict:
+    """Load ImageNet weights that OpenMMLab publishes, `open-mmlab://resnext101_64x4d`.
+
+    The names and addresses are those in mmengine's list.
+    """
+    published, renamed = (
+        json.loads(files('mmengine.hub').joinpath(f'{name}.json').read_text())
+        for name in ('openmmlab', 'deprecated')
+    )
+    name = filename.partition('://')[2]
+    name = renamed.get(name, name)
+    if name not in published:
+        raise UserError(
+            f'OpenMMLab publishes no weights {name!r}; it does {", ".join(sorted(published))}'
+        )
+    return load_from_http(published[name], map_location)
+
+
+def check_fit(model: nn.Module, filename: str, *, resume: bool = False) -> None:
     """Compare a checkpoint's parameters with the model's.
 
+    Args:
+        model: what the checkpoint is for.
+        filename: the checkpoint.
+        resume: it must also hold the state of a training.
+
     Raises:
-        UserError: names and shapes are not the same; the message names the first of them.
+        UserError: names and shapes are not the same; the message names the first of them. Or
+            there is no training to resume.
     """
     checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu', logger='silent')
-    weights = checkpoint.get('state_dict', checkpoint)
-    shapes = {
-        name.removeprefix('module.'): tuple(value.shape)
-        for name, value in weights.items()
-        if isinstance(value, Tensor)
-    }
+    meta = checkpoint.get('meta') or {}
+    if resume and not ('message_hub' in checkpoint and 'epoch' in meta and 'iter' in meta):
+        raise UserError(
+            f'{filename} holds no training to resume; start with its weights: '
+            f'--cfg-options load_from={filename}'
+        )
+    shapes = {name: tuple(value.shape) for name, value in checkpoint['state_dict'].items()}
     model = model.module if is_model_wrapper(model) else model
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     # Old batch norms did not count their batches.
@@ -190,5 +245,5 @@ def check_fit(model: nn.Module, filename: str) -> None:
     if problems:
         raise UserError(
             f'{filename} does not fit the model; parameters {"; ".join(problems)}. '
-            'Is it the checkpoint of this config?'
+            f'Is it the checkpoint of this config? Known layouts: {known_layouts()}'
         )

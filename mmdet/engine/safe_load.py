@@ -1,0 +1,159 @@
+"""Reading a checkpoint file without running anything in it."""
+
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import torch
+from mmengine.logging import print_log
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from mmdet.errors import UserError
+
+CONVERTER = 'tools/model_converters/convert_checkpoint.py'
+
+# What mmengine and NumPy pickle into a checkpoint of a training: log histories, and methods by
+# name. None of it is in torch's list of what is safe.
+_NAMES_IN_CHECKPOINTS = (
+    'builtins.getattr',
+    'mmengine.logging.history_buffer.HistoryBuffer',
+    'mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler',
+    'numpy.dtype',
+    'numpy.ndarray',
+    'numpy._core.multiarray._reconstruct',
+    'numpy._core.multiarray.scalar',
+    'numpy.core.multiarray._reconstruct',  # NumPy 1
+    'numpy.core.multiarray.scalar',
+)
+# Training goes on without a part of these, but not without a part of its weights.
+_MAY_LOSE_ITEMS = ('message_hub', 'meta', 'param_schedulers')
+
+
+class Placeholder:
+    """Takes the place of an object that a checkpoint asks for, and does nothing at all."""
+
+    def __new__(cls, *_: object) -> 'Placeholder':
+        return super().__new__(cls)
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
+@cache
+def log_once(message: str) -> None:
+    """Log a message, but not again in this process: a run reads a checkpoint more than once."""
+    print_log(message, logger='current')
+
+
+def read_file(
+    path: Path, *, map_location: str | torch.device | None, trust: bool = False
+) -> dict[str, object]:
+    """Read a `.safetensors` file, or one that `torch.save` wrote.
+
+    Tensors and plain values are taken. mmengine's log histories and the few other objects that
+    its runner pickles are left out, with one line in the log.
+
+    Args:
+        path: the file.
+        map_location: where the tensors go.
+        trust: unpickle everything, which runs whatever code the file holds.
+
+    Raises:
+        UserError: the file is missing, is no checkpoint, or asks to run code.
+    """
+    if not path.is_file():
+        raise UserError(f'checkpoint {path} does not exist')
+    if path.suffix == '.safetensors':
+        return _read_safetensors(path, map_location=map_location)
+    if not _looks_pickled(path):
+        raise UserError(f'{path} is not a checkpoint')
+    stand_ins = [(Placeholder, name) for name in _NAMES_IN_CHECKPOINTS]
+    try:
+        with torch.serialization.safe_globals(stand_ins):
+            checkpoint = torch.load(path, map_location=map_location, weights_only=not trust)
+        places = list(_places(checkpoint, ()))
+    except pickle.UnpicklingError as error:
+        reason = str(error).split('WeightsUnpickler error:')[-1].strip().splitlines()[0]
+        raise _refusal(path, reason.split(' Please use')[0].rstrip('.')) from None
+    except Exception as error:  # a damaged file may break torch's reader anywhere
+        reason = str(error).partition('\n')[0]
+        raise UserError(
+            f'{path} is not a checkpoint, or is cut off: {type(error).__name__}: {reason}'
+        ) from None
+    if not isinstance(checkpoint, Mapping):
+        raise UserError(f'{path} is not a checkpoint: it holds a {type(checkpoint).__name__}')
+    for place in places:
+        if place[0] not in _MAY_LOSE_ITEMS:
+            raise _refusal(path, f'{".".join(place)} is an object, not a tensor or a plain value')
+    if not places:
+        return dict(checkpoint)
+    parts = sorted({place[0] for place in places})
+    effect = '; log histories start anew' if 'message_hub' in parts else ''
+    log_once(f'{path}: {len(places)} pickled objects in {", ".join(parts)} are left out{effect}')
+    return without_placeholders(dict(checkpoint))
+
+
+def _read_safetensors(path: Path, *, map_location: str | torch.device | None) -> dict:
+    try:
+        return load_file(path, device=str(map_location or 'cpu'))
+    except SafetensorError as error:
+        raise UserError(f'{path} is not a safetensors file, or is cut off: {error}') from None
+
+
+def _looks_pickled(path: Path) -> bool:
+    """Return whether a file is torch's zip archive, or a pickle as torch < 1.6 wrote it."""
+    with path.open('rb') as file:
+        return zipfile.is_zipfile(path) or file.read(1) == b'\x80'
+
+
+def _refusal(path: Path, reason: str) -> UserError:
+    return UserError(
+        f'{path} cannot be loaded without running code in it: {reason}. If you trust its source: '
+        f'python {CONVERTER} {path} OUT.pth --trust'
+    )
+
+
+def _is_placeholder(value: object) -> bool:
+    """Return whether a value is one, or is the class, where a checkpoint names a class."""
+    return value is Placeholder or isinstance(value, Placeholder)
+
+
+def _places(value: object, place: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the keys that lead to each placeholder."""
+    if _is_placeholder(value):
+        yield place
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _places(key, (*place, str(key)))
+            yield from _places(item, (*place, str(key)))
+    elif isinstance(value, list | tuple | set):
+        for index, item in enumerate(value):
+            yield from _places(item, (*place, str(index)))
+
+
+def without_placeholders(value: object) -> object:
+    """Return `value` without its placeholders, or `Placeholder` if it cannot be without.
+
+    A dict loses the items. A list, tuple or set goes as a whole: its other items would stand in
+    another place, or for less than they did.
+    """
+    if _is_placeholder(value):
+        return Placeholder
+    if isinstance(value, Mapping):
+        items = {key: without_placeholders(item) for key, item in value.items()}
+        whole = {
+            key: item
+            for key, item in items.items()
+            if item is not Placeholder and without_placeholders(key) is not Placeholder
+        }
+        return type(value)(whole)
+    if isinstance(value, list | tuple | set):
+        items = [without_placeholders(item) for item in value]
+        return Placeholder if any(item is Placeholder for item in items) else type(value)(items)
+    return value
