@@ -1,7 +1,7 @@
 """The SOLO family: backbones, necks, heads, losses and the detector that joins them."""
 
-from .backbones import ResNet
-from .data_preprocessor import DetDataPreprocessor
+from .backbones import ResNet, TIMMBackbone
+from .data_preprocessor import BatchFixedSizePad, DetDataPreprocessor
 from .detectors import SOLO
 from .heads import (
     BaseSOLOHead,
@@ -17,6 +17,7 @@ __all__ = [
     'FPN',
     'SOLO',
     'BaseSOLOHead',
+    'BatchFixedSizePad',
     'DecoupledSOLOHead',
     'DecoupledSOLOLightHead',
     'DetDataPreprocessor',
@@ -25,4 +26,5 @@ __all__ = [
     'ResNet',
     'SOLOHead',
     'SOLOV2Head',
+    'TIMMBackbone',
 ]

@@ -1,5 +1,6 @@
 """Backbones."""
 
 from .resnet import ResNet
+from .timm_backbone import TIMMBackbone
 
-__all__ = ['ResNet']
+__all__ = ['ResNet', 'TIMMBackbone']

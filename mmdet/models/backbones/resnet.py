@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from mmdet.errors import UserError
 from mmdet.models.layers import reset_offsets
 from mmdet.registry import MODELS
 
@@ -79,16 +80,14 @@ class ResNet(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         if depth not in ARCHITECTURES:
-            raise ValueError(f'ResNet has no depth {depth}; known are {sorted(ARCHITECTURES)}')
+            raise UserError(f'ResNet has no depth {depth}; known are {sorted(ARCHITECTURES)}')
         if style not in ('pytorch', 'caffe'):
-            raise ValueError(f"style must be 'pytorch' or 'caffe', not {style!r}")
+            raise UserError(f"style must be 'pytorch' or 'caffe', not {style!r}")
         if not 1 <= num_stages <= 4 or max(out_indices) >= num_stages:
-            raise ValueError(f'out_indices {out_indices} do not fit num_stages {num_stages}')
+            raise UserError(f'out_indices {out_indices} do not fit num_stages {num_stages}')
         block, num_blocks = ARCHITECTURES[depth]
         if block is BasicBlock and (groups > 1 or dcn):
-            raise ValueError(
-                f'depth {depth} has no bottleneck blocks, which groups and dcn are for'
-            )
+            raise UserError(f'depth {depth} has no bottleneck blocks, which groups and dcn are for')
         super().__init__(init_cfg=init_cfg or SCRATCH_INIT)
         self.zero_init_residual = zero_init_residual and init_cfg is None
         self.out_indices = tuple(out_indices)

@@ -89,11 +89,11 @@ def test_a_failed_download_says_where_to_put_the_file(tmp_path, monkeypatch):
 
 
 def test_wrong_arguments_are_named():
-    with pytest.raises(ValueError, match='depth 20'):
+    with pytest.raises(UserError, match='depth 20'):
         ResNet(20)
-    with pytest.raises(ValueError, match='style'):
+    with pytest.raises(UserError, match='style'):
         ResNet(50, style='tensorflow')
-    with pytest.raises(ValueError, match='out_indices'):
+    with pytest.raises(UserError, match='out_indices'):
         ResNet(50, num_stages=2, out_indices=(0, 3))
 
 
@@ -122,7 +122,7 @@ def test_deformable_stages(style):
 
 
 def test_basic_blocks_have_neither_groups_nor_dcn():
-    with pytest.raises(ValueError, match='depth 18 has no bottleneck'):
+    with pytest.raises(UserError, match='depth 18 has no bottleneck'):
         ResNet(18, dcn=dict(type='DCNv2'), stage_with_dcn=(False, True, True, True))
-    with pytest.raises(ValueError, match='depth 34 has no bottleneck'):
+    with pytest.raises(UserError, match='depth 34 has no bottleneck'):
         ResNet(34, groups=32)
