@@ -11,6 +11,8 @@ from mmengine.registry import Registry
 
 from mmdet import registry as mmdet_registry
 from mmdet.errors import UserError
+from mmdet.models.heads import MaskFeatModule
+from mmdet.models.postprocess import TestConfig
 
 
 def _registries(module: ModuleType) -> list[Registry]:
@@ -19,6 +21,8 @@ def _registries(module: ModuleType) -> list[Registry]:
 
 _OURS = [registry for registry in _registries(mmdet_registry) if registry.scope == 'mmdet']
 _ALL = _OURS + _registries(mmengine.registry)
+# Arguments that are themselves dicts of a class's arguments, without a type.
+_UNTYPED = {'model.test_cfg': TestConfig, 'model.mask_head.mask_feature_head': MaskFeatModule}
 
 
 def check_config(cfg: Mapping) -> None:
@@ -29,14 +33,17 @@ def check_config(cfg: Mapping) -> None:
             not know; a head whose `num_classes` is not the number of the data set's classes.
     """
     for path, module in _modules(cfg, ''):
-        _check_module(path, module)
+        if path in _UNTYPED:
+            _check_keys(path, module, _UNTYPED[path])
+        else:
+            _check_module(path, module)
     _check_num_classes(cfg)
 
 
 def _modules(node: object, path: str) -> Iterator[tuple[str, Mapping]]:
-    """Yield the dicts with a `type` in a config and where they stand."""
+    """Yield the dicts in a config that describe an object, and where they stand."""
     if isinstance(node, Mapping):
-        if isinstance(node.get('type'), str):
+        if isinstance(node.get('type'), str) or path in _UNTYPED:
             yield path, node
         for key, value in node.items():
             yield from _modules(value, f'{path}.{key}' if path else key)
@@ -55,12 +62,17 @@ def _check_module(path: str, module: Mapping) -> None:
         return
     if not ours.__module__.startswith('mmdet.'):
         return
-    known = _parameters(ours)
+    _check_keys(path, module, ours)
+
+
+def _check_keys(path: str, module: Mapping, cls: type) -> None:
+    known = _parameters(cls)
     handled_by_builders = {'type', '_scope_'}
-    if issubclass(ours, OptimWrapper):
+    if issubclass(cls, OptimWrapper):
         handled_by_builders |= {'constructor', 'paramwise_cfg'}
     for key in module.keys() - handled_by_builders if known is not None else ():
         if key not in known:
+            name = module.get('type', cls.__name__).removeprefix('mmdet.')
             raise UserError(f'{path}: {name} has no argument {key!r}{_suggestion(key, known)}')
 
 

@@ -28,6 +28,8 @@ from mmdet.models.postprocess import TestConfig, decode
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 
+from .features import resize_ends
+
 
 @dataclass
 class HeadOutputs:
@@ -105,11 +107,11 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
     ) -> None:
         super().__init__(init_cfg=init_cfg or self._normal_init())
         if not len(strides) == len(scale_ranges) == len(num_grids):
-            raise ValueError('strides, scale_ranges and num_grids differ in length')
+            raise UserError('strides, scale_ranges and num_grids differ in length')
         if not 0 <= cls_down_index < stacked_convs:
-            raise ValueError(f'cls_down_index {cls_down_index} is none of {stacked_convs} convs')
+            raise UserError(f'cls_down_index {cls_down_index} is none of {stacked_convs} convs')
         if train_cfg:
-            raise ValueError(f'a SOLO head has no training settings, but got {train_cfg}')
+            raise UserError(f'a SOLO head has no training settings, but got {train_cfg}')
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.feat_channels = feat_channels
@@ -130,7 +132,7 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
             loss_mask or dict(type='DiceLoss', activate=one_factor, loss_weight=3.0)
         )
         if self.loss_mask.activate and not one_factor:
-            raise ValueError(
+            raise UserError(
                 f'a mask of {type(self).__name__} is a product of probabilities, which the loss '
                 'must not activate again: set activate=False in loss_mask'
             )
@@ -314,24 +316,3 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
             maps = F.interpolate(maps, size=outputs.mask_size, mode='bilinear')
             factors = maps.view(*factors.shape[:2], *outputs.mask_size)
         return factors.prod(0)
-
-
-def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
-    """Apply to each image's feature 1 x 1 convolutions of its own.
-
-    Args:
-        rows: for each image, (P_i, C) weights.
-        features: for each image, (C, h, w).
-
-    Returns:
-        (P, h, w) maps, image after image.
-    """
-    maps = [weights @ feature.flatten(1) for weights, feature in zip(rows, features, strict=True)]
-    return torch.cat(maps).unflatten(1, features[0].shape[-2:])
-
-
-def resize_ends(feats: Sequence[Tensor]) -> list[Tensor]:
-    """Halve the first level and bring the last to the size of the one before it."""
-    first = F.interpolate(feats[0], scale_factor=0.5, mode='bilinear')
-    last = F.interpolate(feats[-1], size=feats[-2].shape[-2:], mode='bilinear')
-    return [first, *feats[1:-1], last]

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmdet.errors import UserError
 from mmdet.models.layers import conv_block, reset_offsets, with_coordinates
 
 
@@ -42,7 +43,7 @@ class MaskFeatModule(BaseModule):
     ) -> None:
         super().__init__(init_cfg=init_cfg or dict(type='Normal', layer='Conv2d', std=0.01))
         if not 0 <= start_level <= end_level:
-            raise ValueError(f'start_level {start_level} and end_level {end_level} are no range')
+            raise UserError(f'start_level {start_level} and end_level {end_level} are no range')
         self.start_level = start_level
         self.end_level = end_level
         self.out_channels = out_channels

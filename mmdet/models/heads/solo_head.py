@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from mmdet.models.layers import with_coordinates
 from mmdet.registry import MODELS
 
-from .base_solo_head import BaseSOLOHead, apply_rows
+from .base_solo_head import BaseSOLOHead
+from .features import apply_rows
 
 
 @MODELS.register_module()

@@ -6,11 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmdet.errors import UserError
 from mmdet.models.assigners import GridTargets
 from mmdet.models.layers import with_coordinates
 from mmdet.registry import MODELS
 
-from .base_solo_head import BaseSOLOHead, apply_rows
+from .base_solo_head import BaseSOLOHead
+from .features import apply_rows
 from .mask_feature_head import MaskFeatModule
 
 # For one level: the cells' (S * S, C) kernels and the (C, h, w) mask feature, image by image.
@@ -33,7 +35,7 @@ class SOLOV2Head(BaseSOLOHead):
         self, *, mask_feature_head: dict, dynamic_conv_size: int = 1, **base_args: object
     ) -> None:
         if dynamic_conv_size != 1:
-            raise ValueError(f'SOLOV2Head draws with 1 x 1 kernels, not {dynamic_conv_size}')
+            raise UserError(f'SOLOV2Head draws with 1 x 1 kernels, not {dynamic_conv_size}')
         super().__init__(**base_args)
         self.mask_feature_head = MaskFeatModule(
             **{**mask_feature_head, 'in_channels': self.in_channels}

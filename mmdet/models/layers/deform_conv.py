@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
+from mmdet.errors import UserError
 from mmdet.registry import MODELS
 
 
@@ -47,9 +48,7 @@ class _DeformConv2d(nn.Conv2d):
         fallback_on_stride: bool = False,
     ) -> None:
         if fallback_on_stride:
-            raise ValueError(
-                'fallback_on_stride=True means no deformable convolution: leave it out'
-            )
+            raise UserError('fallback_on_stride=True means no deformable convolution: leave it out')
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
         )

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from mmdet.errors import UserError
 from mmdet.ops import dice_loss
 from mmdet.registry import MODELS
 
@@ -26,7 +27,7 @@ class DiceLoss(nn.Module):
     ) -> None:
         super().__init__()
         if not use_sigmoid:
-            raise ValueError('DiceLoss knows use_sigmoid=True only')
+            raise UserError('DiceLoss knows use_sigmoid=True only')
         self.activate = activate
         self.eps = eps
         self.loss_weight = loss_weight

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from mmdet.errors import UserError
 from mmdet.ops import sigmoid_focal_loss
 from mmdet.registry import MODELS
 
@@ -26,7 +27,7 @@ class FocalLoss(nn.Module):
     ) -> None:
         super().__init__()
         if not use_sigmoid:
-            raise ValueError('FocalLoss knows use_sigmoid=True only')
+            raise UserError('FocalLoss knows use_sigmoid=True only')
         self.gamma = gamma
         self.alpha = alpha
         self.loss_weight = loss_weight

@@ -7,6 +7,7 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from mmdet.errors import UserError
 from mmdet.registry import MODELS
 
 
@@ -37,7 +38,7 @@ class FPN(BaseModule):
         super().__init__(init_cfg=init_cfg)
         used = in_channels[start_level:]
         if num_outs < len(used):
-            raise ValueError(f'num_outs {num_outs} is less than the {len(used)} inputs in use')
+            raise UserError(f'num_outs {num_outs} is less than the {len(used)} inputs in use')
         self.start_level = start_level
         self.num_extra = num_outs - len(used)
         self.lateral_convs = nn.ModuleList(

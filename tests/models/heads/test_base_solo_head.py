@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmdet.errors import UserError
-from mmdet.models.heads.base_solo_head import resize_ends
+from mmdet.models.heads.features import resize_ends
 from mmdet.registry import MODELS
 from tests.samples import sample_of
 
@@ -95,9 +95,9 @@ def test_dcn_reaches_all_of_a_tower_or_its_last_convolution(build_head):
 
 def test_wrong_arguments_are_named(tiny_model):
     cfg = tiny_model['mask_head']
-    with pytest.raises(ValueError, match='differ in length'):
+    with pytest.raises(UserError, match='differ in length'):
         MODELS.build({**cfg, 'strides': [8, 16]})
-    with pytest.raises(ValueError, match='cls_down_index'):
+    with pytest.raises(UserError, match='cls_down_index'):
         MODELS.build({**cfg, 'cls_down_index': 5})
-    with pytest.raises(ValueError, match='training settings'):
+    with pytest.raises(UserError, match='training settings'):
         MODELS.build({**cfg, 'train_cfg': dict(foo=1)})

@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmdet.errors import UserError
 from mmdet.models.heads.decoupled_solo_head import draw_lines
 
 
@@ -61,5 +62,5 @@ def test_a_mask_is_its_columns_map_times_its_rows(kind, build_head, feats):
 
 
 def test_a_loss_that_would_activate_twice_is_refused(build_head):
-    with pytest.raises(ValueError, match='activate=False in loss_mask'):
+    with pytest.raises(UserError, match='activate=False in loss_mask'):
         build_head('decoupled', loss_mask=dict(type='DiceLoss', activate=True))

@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmdet.errors import UserError
 from mmdet.models.heads import MaskFeatModule
 from tests.samples import rectangle, sample_of
 
@@ -49,10 +50,10 @@ def test_a_part_of_the_pyramid(feats):
         in_channels=16, feat_channels=8, start_level=1, end_level=2, out_channels=5
     )
     assert module(feats).shape == (2, 5, 24, 32)
-    with pytest.raises(ValueError, match='no range'):
+    with pytest.raises(UserError, match='no range'):
         MaskFeatModule(in_channels=16, feat_channels=8, start_level=2, end_level=1, out_channels=5)
 
 
 def test_larger_kernels_are_refused(build_head):
-    with pytest.raises(ValueError, match='1 x 1 kernels, not 3'):
+    with pytest.raises(UserError, match='1 x 1 kernels, not 3'):
         build_head('solov2', dynamic_conv_size=3)

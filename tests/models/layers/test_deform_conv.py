@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from mmdet.errors import UserError
 from mmdet.models.layers import DeformConv2d, ModulatedDeformConv2d, conv_tower
 from mmdet.registry import MODELS
 
@@ -45,7 +46,7 @@ def test_parameters_have_mmcvs_names_and_shapes():
 def test_older_configs_name_the_groups_otherwise():
     cfg = dict(type='DCNv2', in_channels=4, out_channels=4, kernel_size=1)
     assert MODELS.build({**cfg, 'deformable_groups': 4}).num_positions == 4
-    with pytest.raises(ValueError, match='fallback_on_stride'):
+    with pytest.raises(UserError, match='fallback_on_stride'):
         MODELS.build({**cfg, 'fallback_on_stride': True})
 
 

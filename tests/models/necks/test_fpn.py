@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from mmdet.errors import UserError
 from mmdet.models import FPN
 
 
@@ -34,5 +35,5 @@ def test_odd_sizes():
 
 
 def test_too_few_outs():
-    with pytest.raises(ValueError, match='num_outs'):
+    with pytest.raises(UserError, match='num_outs'):
         FPN([4, 4, 4], 4, num_outs=2)

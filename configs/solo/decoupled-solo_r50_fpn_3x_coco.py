@@ -1,0 +1,3 @@
+_base_ = './solo_r50_fpn_3x_coco.py'
+
+model = dict(mask_head=dict(type='DecoupledSOLOHead', loss_mask=dict(activate=False)))

@@ -1,0 +1,18 @@
+# solo_r18_fpn_shapes with timm's ConvNeXt Atto, narrower without a GPU: pip install timm
+_base_ = './solo_r18_fpn_shapes.py'
+
+import torch  # noqa: E402 (mmengine takes a config for another kind if an import comes first)
+
+dims = [40, 80, 160, 320] if torch.cuda.is_available() else [16, 32, 64, 128]
+
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='TIMMBackbone',
+        model_name='convnext_atto',
+        dims=dims,
+        # The usual 1e-6 begins every block as the identity, too slow a start for a short training.
+        ls_init_value=1.0,
+    ),
+    neck=dict(in_channels=dims),
+)
