@@ -1,4 +1,4 @@
-# solo_r18_fpn_shapes with timm's ConvNeXt Atto, narrower without a GPU: pip install timm
+# solo_r18_fpn_shapes with timm's ConvNeXt Atto, narrower without a GPU
 _base_ = './solo_r18_fpn_shapes.py'
 
 import torch  # noqa: E402 (mmengine takes a config for another kind if an import comes first)
