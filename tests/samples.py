@@ -1,10 +1,32 @@
-"""Making batches for the tests of models."""
+"""Heads and batches for the tests of models."""
 
 import numpy as np
 import torch
 from mmengine.structures import InstanceData
 
 from mmdet.structures import BitmapMasks, DetDataSample
+
+MASK_FEATURE_HEAD = dict(
+    feat_channels=8,
+    start_level=0,
+    end_level=3,
+    out_channels=12,
+    mask_stride=4,
+    norm_cfg=dict(type='GN', num_groups=4),
+)
+# Of every kind, to be merged into the `tiny_model` of conftest.py
+HEADS = {
+    'solo': dict(type='SOLOHead'),
+    'decoupled': dict(type='DecoupledSOLOHead'),
+    'decoupled-light': dict(type='DecoupledSOLOLightHead'),
+    'solov2': dict(type='SOLOV2Head', mask_feature_head=MASK_FEATURE_HEAD),
+    'decoupled-light-dcn': dict(type='DecoupledSOLOLightHead', dcn_cfg=dict(type='DCN')),
+    'solov2-dcn': dict(
+        type='SOLOV2Head',
+        mask_feature_head=dict(MASK_FEATURE_HEAD, conv_cfg=dict(type='DCNv2')),
+        dcn_cfg=dict(type='DCNv2'),
+    ),
+}
 
 
 def rectangle(height: int, width: int, box: tuple[int, int, int, int]) -> np.ndarray:

@@ -10,20 +10,8 @@ from mmdet.engine import safe_load
 from mmdet.engine.checkpoint import check_fit
 from mmdet.errors import UserError
 from mmdet.registry import MODELS
+from tests.samples import HEADS
 
-MASK_FEATURE = dict(
-    feat_channels=8,
-    start_level=0,
-    end_level=3,
-    out_channels=8,
-    norm_cfg=dict(type='GN', num_groups=4),
-)
-HEADS = dict(
-    SOLOHead=dict(type='SOLOHead'),
-    DecoupledSOLOHead=dict(type='DecoupledSOLOHead'),
-    DecoupledSOLOLightHead=dict(type='DecoupledSOLOLightHead'),
-    SOLOV2Head=dict(type='SOLOV2Head', mask_feature_head=MASK_FEATURE),
-)
 # What the modules are called in the repository WXinlong/SOLO, by what they are called here.
 ORIGINAL = {
     'mask_head.mask_convs': 'bbox_head.ins_convs',
@@ -74,7 +62,7 @@ def in_original(name: str, head: str) -> str:
     module = next((module for module in ORIGINAL if name.startswith(f'{module}.')), None)
     if module:
         return ORIGINAL[module] + name.removeprefix(module)
-    category = 'dsolo_cate' if 'Decoupled' in head else 'solo_cate'
+    category = 'dsolo_cate' if 'decoupled' in head else 'solo_cate'
     return name.replace('mask_head.conv_cls', f'bbox_head.{category}')
 
 
@@ -128,7 +116,7 @@ def test_the_original_repository(build, tmp_path, log, head):
 
 def test_adelaidet(build, tmp_path, log):
     bottlenecks = dict(depth=50)
-    state = build('SOLOV2Head', backbone=bottlenecks, stacked_convs=4).state_dict()
+    state = build('solov2', backbone=bottlenecks, stacked_convs=4).state_dict()
     # detectron2's frozen batch norms do not count.
     state = {name: value for name, value in state.items() if 'num_batches' not in name}
     theirs = {in_adelaidet(name): value for name, value in state.items()}
@@ -140,9 +128,7 @@ def test_adelaidet(build, tmp_path, log):
     }
     pixels = dict(pixel_mean=torch.zeros(3, 1, 1), pixel_std=torch.ones(3, 1, 1))
     torch.save(dict(model={**theirs, **pixels}, iteration=3), tmp_path / 'a.pth')
-    assert_loads(
-        tmp_path / 'a.pth', build('SOLOV2Head', backbone=bottlenecks, stacked_convs=4), state
-    )
+    assert_loads(tmp_path / 'a.pth', build('solov2', backbone=bottlenecks, stacked_convs=4), state)
     (line,) = log
     assert "AdelaiDet's SOLOv2" in line
 
@@ -152,28 +138,28 @@ def test_early_names_of_deformable_convolutions(build, tmp_path, log):
         backbone=dict(depth=50, dcn=dict(type='DCN'), stage_with_dcn=(False, True, True, True)),
         dcn_cfg=dict(type='DCNv2'),
     )
-    state = build('SOLOV2Head', **args).state_dict()
+    state = build('solov2', **args).state_dict()
     early = {name.replace('.conv_offset.', '_offset.'): value for name, value in state.items()}
     assert 'backbone.layer2.0.conv2_offset.weight' in early
     assert 'mask_head.cls_convs.0.conv_offset.bias' in early
-    theirs = {in_original(name, 'SOLOV2Head'): value for name, value in early.items()}
+    theirs = {in_original(name, 'solov2'): value for name, value in early.items()}
     torch.save(dict(state_dict=theirs), tmp_path / 'a.pth')
-    assert_loads(tmp_path / 'a.pth', build('SOLOV2Head', **args), state)
+    assert_loads(tmp_path / 'a.pth', build('solov2', **args), state)
     assert len(log) == 2
     changed = sum('conv_offset' in name for name in state)
     assert log[1].endswith(f'deformable convolutions: {changed} of its {len(state)} names changed')
     # The names of today are left alone.
     torch.save(dict(state_dict=state), tmp_path / 'b.pth')
-    assert_loads(tmp_path / 'b.pth', build('SOLOV2Head', **args), state)
+    assert_loads(tmp_path / 'b.pth', build('solov2', **args), state)
     assert len(log) == 2
 
 
 def test_buffers_of_mmcvs_ema_hook_are_dropped(build, tmp_path):
-    model = build('SOLOHead')
+    model = build('solo')
     averaged = {name: value.clone() for name, value in model.state_dict().items()}
     others = {f'ema_{name.replace(".", "_")}': torch.zeros(1) for name in averaged}
     torch.save(dict(state_dict={**averaged, **others}), tmp_path / 'a.pth')
-    assert_loads(tmp_path / 'a.pth', build('SOLOHead'), averaged)
+    assert_loads(tmp_path / 'a.pth', build('solo'), averaged)
 
 
 @pytest.mark.parametrize(
@@ -196,16 +182,16 @@ def test_buffers_of_mmcvs_ema_hook_are_dropped(build, tmp_path):
     ids=['bare', 'state_dict', 'module', 'averaged', 'averaged alone'],
 )
 def test_mmdetections_files(build, tmp_path, log, wrap):
-    state = build('SOLOHead').state_dict()
+    state = build('solo').state_dict()
     torch.save(wrap(state), tmp_path / 'a.pth')
-    assert_loads(tmp_path / 'a.pth', build('SOLOHead'), state)
+    assert_loads(tmp_path / 'a.pth', build('solo'), state)
     assert log == []
 
 
 def test_safetensors(build, tmp_path, tiny_model):
-    state = build('SOLOHead').state_dict()
+    state = build('solo').state_dict()
     save_file(state, tmp_path / 'a.safetensors')
-    assert_loads(tmp_path / 'a.safetensors', build('SOLOHead'), state)
+    assert_loads(tmp_path / 'a.safetensors', build('solo'), state)
     pretrained = dict(
         type='Pretrained', checkpoint=str(tmp_path / 'a.safetensors'), prefix='backbone'
     )
@@ -221,14 +207,14 @@ def test_safetensors(build, tmp_path, tiny_model):
 def test_an_unknown_layout_is_refused_with_those_that_are_known(build, tmp_path):
     torch.save(dict(roi_heads=torch.zeros(1)), tmp_path / 'a.pth')
     with pytest.raises(UserError, match=r'unexpected 1: roi_heads.*AdelaiDet') as refusal:
-        check_fit(build('SOLOHead'), str(tmp_path / 'a.pth'))
+        check_fit(build('solo'), str(tmp_path / 'a.pth'))
     assert len(str(refusal.value).splitlines()) == 1
 
 
 def test_a_file_without_weights_is_refused(build, tmp_path):
     torch.save(dict(epoch=3), tmp_path / 'a.pth')
     with pytest.raises(UserError, match='holds no weights'):
-        check_fit(build('SOLOHead'), str(tmp_path / 'a.pth'))
+        check_fit(build('solo'), str(tmp_path / 'a.pth'))
 
 
 @pytest.mark.parametrize(
@@ -263,4 +249,4 @@ def test_openmmlabs_imagenet_weights(tmp_path, monkeypatch, tiny_model, name, fi
 
 def test_a_name_that_openmmlab_does_not_publish(build):
     with pytest.raises(UserError, match=r"no weights 'resnet5000'; it does .*resnext101_64x4d"):
-        check_fit(build('SOLOHead'), 'open-mmlab://resnet5000')
+        check_fit(build('solo'), 'open-mmlab://resnet5000')

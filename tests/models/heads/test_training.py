@@ -6,8 +6,7 @@ from mmengine.dataset import pseudo_collate
 
 from mmdet.datasets import ShapesDataset
 from mmdet.registry import MODELS
-
-from .conftest import HEADS
+from tests.samples import HEADS
 
 
 @pytest.fixture(scope='module')
