@@ -15,7 +15,7 @@ from tests.conftest import REPO
 CONFIGS = sorted((REPO / 'configs').glob('[!_]*/*.py'))
 
 
-def load(path: Path, *options: str) -> Config:
+def load(path: Path | str, *options: str) -> Config:
     """Load a config as the tools do."""
     parser = argparse.ArgumentParser()
     parser.add_argument('config')

@@ -76,7 +76,7 @@ def test_it_builds_and_is_what_ours_of_that_name_is(their_configs, name):
     assert theirs.model.test_cfg == ours.model.test_cfg
     assert theirs.optim_wrapper == ours.optim_wrapper
     assert theirs.param_scheduler == ours.param_scheduler
-    assert theirs.train_cfg.max_epochs == ours.train_cfg.max_epochs
+    assert theirs.train_cfg == ours.train_cfg
     assert theirs.train_dataloader.batch_size == ours.train_dataloader.batch_size
     assert theirs.auto_scale_lr.base_batch_size == ours.auto_scale_lr.base_batch_size
 

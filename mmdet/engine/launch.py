@@ -51,6 +51,7 @@ def load_config(args: argparse.Namespace) -> Config:
             cfg.merge_from_dict(args.cfg_options)
         except (TypeError, KeyError, IndexError) as error:
             raise UserError(f'--cfg-options do not fit {args.config}: {error}') from None
+    _name_loop_once(cfg)
     cfg.setdefault('default_scope', 'mmdet')
     cfg.launcher = args.launcher
     cfg.work_dir = (
@@ -71,6 +72,22 @@ def _read_config(path: str) -> Config:
         raise UserError(f'config {path}: {error}') from None
     except Exception as error:  # a config is a program: anything may go wrong in it
         raise UserError(f'config {path} cannot be read: {type(error).__name__}: {error}') from None
+
+
+def _name_loop_once(cfg: Config) -> None:
+    """Take `by_epoch` out of a `train_cfg` whose `type` says the same; mmengine refuses both.
+
+    mmdetection's SOLOv2-light configs inherit the one and add the other.
+    """
+    train_cfg = cfg.get('train_cfg') or {}
+    if 'type' not in train_cfg or 'by_epoch' not in train_cfg:
+        return
+    by_epoch = train_cfg.pop('by_epoch')
+    if train_cfg.type != ('EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'):
+        raise UserError(
+            f'train_cfg: type={train_cfg.type!r} and by_epoch={by_epoch} contradict each other: '
+            'leave one of them out'
+        )
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:

@@ -1,19 +1,11 @@
-import argparse
-
 import pytest
 
-from mmdet.engine.launch import add_common_arguments, load_config
 from mmdet.errors import UserError
 from tests.conftest import REPO
+from tests.test_configs import load
 
 SOLO = str(REPO / 'configs/solo/solo_r50_fpn_1x_coco.py')
-
-
-def load(config: str, *arguments: str):
-    parser = argparse.ArgumentParser()
-    parser.add_argument('config')
-    add_common_arguments(parser)
-    return load_config(parser.parse_args([config, *arguments]))
+SOLOV2 = str(REPO / 'configs/solov2/solov2_r50_fpn_1x_coco.py')
 
 
 def test_work_dir_is_the_options_then_the_configs_then_the_files_name(tmp_path):
@@ -54,12 +46,25 @@ def test_data_root_reaches_into_wrappers(tmp_path):
         (['train_dataloader.dataset.pipeline.2.scal=1'], "Resize has no argument 'scal'"),
         (['val_evaluator.clasewise=1'], "no argument 'clasewise'; did you mean 'classwise'"),
         (['default_hooks.visualization.intervall=1'], "no argument 'intervall'"),
+        (['model.test_cfg.nms_prae=1'], "TestConfig has no argument 'nms_prae'; .* 'nms_pre'"),
+        (['train_cfg.by_epoch=False'], "type='EpochBasedTrainLoop' and by_epoch=False contradict"),
         (['model.depth.x.y.0=1'], None),
     ],
 )
 def test_mistakes_are_named(options, complaint):
     with pytest.raises(UserError, match=complaint):
         load(SOLO, '--cfg-options', *options)
+
+
+def test_a_mistake_in_the_mask_features_head_is_named():
+    with pytest.raises(
+        UserError, match="mask_feature_head: MaskFeatModule has no argument 'chans'"
+    ):
+        load(SOLOV2, '--cfg-options', 'model.mask_head.mask_feature_head.chans=8')
+
+
+def test_a_loop_may_be_named_twice():
+    assert 'by_epoch' not in load(SOLO, '--cfg-options', 'train_cfg.by_epoch=True').train_cfg
 
 
 def test_amp_and_parameter_groups_go_together():
