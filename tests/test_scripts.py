@@ -22,6 +22,7 @@ COPIED = (
     'requirements.txt',
     'pyproject.toml',
     'setup.py',
+    'csrc/ops.cpp',
 )
 COCO_LAYOUT = (
     'annotations/instances_train2017.json',

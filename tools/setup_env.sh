@@ -75,7 +75,10 @@ PY
 # What .venv was made from: when this changes the installation is done again.
 fingerprint() {
     printf '%s\n' "$repo"
-    cat -- "$repo/requirements.txt" "$repo/pyproject.toml" "$repo/setup.py" | cksum
+    {
+        printf '%s\0' "$repo"/{requirements.txt,pyproject.toml,setup.py}
+        find "$repo/csrc" -type f -print0 | LC_ALL=C sort -z
+    } | xargs -0 cat -- | cksum
 }
 
 is_complete() {
@@ -117,6 +120,7 @@ pip_install() {
         sed -Enu \
             -e 's|^ *Downloading ([^ ]*/)?([^ /-]+-[^ /-]+)[^ ]* \(([0-9]{2,}\.[0-9]+ MB\|.* GB)\)$|[set-up]   downloading \2 (\3)|p' \
             -e 's|^Installing collected packages:.*|[set-up]   unpacking: a minute or more|p' \
+            -e 's|.*building extension "mmdet\._C" failed: |[set-up]   the ops could not be compiled: |p' \
             -e '/^(ERROR|WARNING: Retrying)/p'
 }
 
@@ -140,9 +144,12 @@ install() {
     # setuptools builds this package without a build environment of its own, which would bring another torch.
     pip_install -r "$repo/requirements.txt" 'setuptools>=77' ||
         die "the requirements could not be installed: see above, and the whole log in $venv/install.log"
-    say 'installing this package, editable'
-    pip_install --quiet --no-build-isolation --no-deps -e "$repo" ||
+    say 'installing this package, editable, and compiling its ops (a minute or two)'
+    rm -f -- "$repo"/mmdet/_C*.so
+    pip_install --verbose --no-build-isolation --no-deps -e "$repo" ||
         die "this package could not be installed: see above, and the whole log in $venv/install.log"
+    compgen -G "$repo/mmdet/_C*.so" >/dev/null ||
+        say "going on without the compiled ops: slower ones take their place ($venv/install.log says why)"
     fingerprint >"$venv/.installed"
 }
 

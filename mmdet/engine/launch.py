@@ -13,6 +13,7 @@ from mmengine.fileio import join_path
 from mmengine.runner import Runner
 
 from mmdet.errors import UserError
+from mmdet.ops import warn_of_slow_ops
 
 from .config_check import check_config
 
@@ -135,7 +136,9 @@ def build_runner(cfg: Config) -> Runner:
     """
     if cfg.launcher != 'none':
         _start_processes(cfg)
-    return Runner.from_cfg(cfg)
+    runner = Runner.from_cfg(cfg)
+    warn_of_slow_ops(next(runner.model.parameters()).device.type)
+    return runner
 
 
 def _start_processes(cfg: Config) -> None:

@@ -4,25 +4,78 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ._extension import IS_LOADED, has_kernel
+
 
 def sigmoid_focal_loss(
     logits: Tensor, labels: Tensor, *, gamma: float = 2.0, alpha: float = 0.25
 ) -> Tensor:
     """Return the focal loss of each logit: -alpha_t (1 - p_t)^gamma log(p_t).
 
+    It is computed in float32 or better whatever the logits are, also under autocast.
+
     Args:
         logits: (N, C), one column for each class.
         labels: (N,) class indices in [0, C]; C is the background, positive for no class.
-        gamma: how strongly easy examples are suppressed.
+        gamma: how strongly easy examples are suppressed, not negative.
         alpha: weight of positives; negatives weigh 1 - alpha.
 
     Returns:
-        (N, C) losses, in float32 or better.
+        (N, C) losses, in float32 or better. The kernels can be differentiated once.
     """
+    if logits.ndim != 2 or not logits.is_floating_point():
+        raise ValueError(
+            f'logits must be (N, C) of floating point, not {tuple(logits.shape)} of {logits.dtype}'
+        )
     if labels.shape != logits.shape[:1]:
         raise ValueError(f'labels {tuple(labels.shape)} do not name rows of {tuple(logits.shape)}')
-    logits = logits if logits.dtype == torch.float64 else logits.float()
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise ValueError(f'labels must be integers, not {labels.dtype}')
+    if labels.device != logits.device:
+        raise ValueError(f'labels are on {labels.device}, but logits on {logits.device}')
+    if gamma < 0:
+        raise ValueError(f'gamma must not be negative, as {gamma} is')
+    if has_kernel('sigmoid_focal_loss', logits):
+        return torch.ops.mmdet_solo.sigmoid_focal_loss(logits, labels.long(), gamma, alpha)
+    return sigmoid_focal_loss_reference(logits, labels, gamma=gamma, alpha=alpha)
+
+
+def sigmoid_focal_loss_reference(
+    logits: Tensor, labels: Tensor, *, gamma: float = 2.0, alpha: float = 0.25
+) -> Tensor:
+    """Return what `sigmoid_focal_loss` does, by PyTorch's operators."""
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     positive = labels[:, None] == torch.arange(logits.shape[1], device=labels.device)
     signed = torch.where(positive, logits, -logits)  # p_t = sigmoid(signed)
     weight = torch.where(positive, alpha, 1 - alpha)
     return -weight * (-signed).sigmoid().pow(gamma) * F.logsigmoid(signed)
+
+
+def _setup_context(ctx, inputs: tuple, output: Tensor) -> None:
+    logits, labels, ctx.gamma, ctx.alpha = inputs
+    ctx.save_for_backward(logits, labels)
+
+
+def _backward(ctx, grad: Tensor) -> tuple[Tensor, None, None, None]:
+    logits, labels = ctx.saved_tensors
+    grad_logits = torch.ops.mmdet_solo.sigmoid_focal_loss_backward(
+        grad, logits, labels, ctx.gamma, ctx.alpha
+    )
+    return grad_logits, None, None, None
+
+
+# Autocast has nothing to register: the kernels read half precision and count in float32, where a
+# cast before them would make a copy of the logits.
+if IS_LOADED:
+    torch.library.register_autograd(
+        'mmdet_solo::sigmoid_focal_loss', _backward, setup_context=_setup_context
+    )
+
+    @torch.library.register_fake('mmdet_solo::sigmoid_focal_loss')
+    def _(logits: Tensor, labels: Tensor, gamma: float, alpha: float) -> Tensor:
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        return logits.new_empty(logits.shape, dtype=dtype)
+
+    @torch.library.register_fake('mmdet_solo::sigmoid_focal_loss_backward')
+    def _(grad: Tensor, logits: Tensor, labels: Tensor, gamma: float, alpha: float) -> Tensor:
+        return logits.new_empty(logits.shape)

@@ -1,0 +1,19 @@
+// The schema of every op. A kernel registers itself in csrc/<device>/<op>; what the arguments mean, and
+// the fake and autograd registrations, stand in mmdet/ops/<op>.py.
+#include <torch/csrc/stable/library.h>
+
+STABLE_TORCH_LIBRARY(mmdet_solo, m) {
+    m.def("matrix_nms(Tensor masks, Tensor labels, Tensor scores, str kernel, float sigma) -> Tensor");
+    m.def("sigmoid_focal_loss(Tensor logits, Tensor labels, float gamma, float alpha) -> Tensor");
+    m.def(
+        "sigmoid_focal_loss_backward(Tensor grad, Tensor logits, Tensor labels, float gamma, float alpha)"
+        " -> Tensor");
+    m.def(
+        "dice_loss(Tensor predictions, Tensor targets, bool activate, float eps) -> (Tensor, Tensor)");
+    m.def(
+        "dice_loss_backward(Tensor grad, Tensor predictions, Tensor targets, Tensor sums, bool activate)"
+        " -> Tensor");
+    m.def(
+        "masks_to_rle(Tensor probabilities, int img_height, int img_width, int ori_height, int ori_width,"
+        " float threshold) -> (Tensor, Tensor)");
+}

@@ -1,0 +1,59 @@
+"""The compiled kernels, which `setup.py` builds from csrc/: loaded where they were built.
+
+`MMDET_NO_EXTENSION=1` hides them, and every op runs as its reference.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+
+OPS = ('dice_loss', 'masks_to_rle', 'matrix_nms', 'sigmoid_focal_loss')
+LIBRARY = Path(__file__).parents[1] / '_C.abi3.so'
+
+
+def _load() -> str:
+    """Load the library; return why there is none, or nothing."""
+    if os.environ.get('MMDET_NO_EXTENSION', '0') not in ('', '0'):
+        return 'hidden by MMDET_NO_EXTENSION'
+    if not LIBRARY.exists():
+        return (
+            'they were not built; `pip install --no-build-isolation` does it, with a C++ compiler'
+        )
+    try:
+        torch.ops.load_library(LIBRARY)
+    except OSError as error:
+        return f'{LIBRARY} cannot be loaded: {error}'
+    return ''
+
+
+def _has_kernel(op: str, device: str) -> bool:
+    has_key = torch._C._dispatch_has_kernel_for_dispatch_key
+    return hasattr(torch.ops.mmdet_solo, op) and has_key(f'mmdet_solo::{op}', device.upper())
+
+
+_WHY_ABSENT = _load()
+IS_LOADED = not _WHY_ABSENT
+_KERNELS = frozenset(
+    (op, device) for op in OPS for device in ('cpu', 'cuda') if _has_kernel(op, device)
+)
+
+
+def has_kernel(op: str, tensor: Tensor) -> bool:
+    """Say whether an op has a compiled kernel for the device of a tensor."""
+    return (op, tensor.device.type) in _KERNELS
+
+
+def warn_of_slow_ops(device: str) -> None:
+    """Log a warning that names the ops without a kernel for a device, `cpu` or `cuda`, if any."""
+    slow = [op for op in OPS if (op, device) not in _KERNELS]
+    if slow:
+        why = _WHY_ABSENT or 'built without CUDA'
+        print_log(
+            f'No compiled kernels for {device} ({why}): {", ".join(slow)} run slower.',
+            logger='current',
+            level=logging.WARNING,
+        )

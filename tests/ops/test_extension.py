@@ -1,0 +1,110 @@
+"""The compiled library: what it depends on, and what happens without it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmdet.ops import _extension
+from mmdet.ops._extension import IS_LOADED, LIBRARY, OPS, has_kernel, warn_of_slow_ops
+
+REPO = Path(__file__).parents[2]
+
+built = pytest.mark.skipif(not IS_LOADED, reason='the extension is absent or hidden')
+
+
+@built
+def test_every_op_has_a_kernel_for_the_cpu(capsys):
+    assert all(has_kernel(op, torch.empty(0)) for op in OPS)
+    warn_of_slow_ops('cpu')
+    assert capsys.readouterr().out == ''
+
+
+@built
+def test_the_library_serves_every_python_and_a_torch_without_cuda():
+    if not shutil.which('nm'):
+        pytest.skip('there is no nm')
+    listed = subprocess.run(
+        ['nm', '-D', '--undefined-only', LIBRARY], check=True, capture_output=True, text=True
+    ).stdout
+    symbols = {line.split()[-1]: line.split()[-2] for line in listed.splitlines()}
+    assert 'aoti_torch_get_data_ptr' in symbols or 'torch_get_const_data_ptr' in symbols
+    assert not [name for name in symbols if name.startswith(('Py', '_Py', 'cuda'))]
+    # torch's C++ interface, which changes from version to version
+    assert not [name for name in symbols if 'c10' in name.lower() and name.startswith('_ZN')]
+    cuda = [kind for name, kind in symbols.items() if 'cuda' in name and 'device_type' not in name]
+    assert set(cuda) <= {'w'}
+
+
+def test_without_the_library_the_references_run_and_a_warning_names_them(environment):
+    program = """
+import torch
+from mmdet.ops import matrix_nms
+from mmdet.ops._extension import IS_LOADED, warn_of_slow_ops
+assert not IS_LOADED
+masks, labels = torch.ones(2, 4, 4, dtype=torch.bool), torch.zeros(2, dtype=torch.long)
+assert matrix_nms(masks, labels, torch.tensor([0.5, 0.5]), kernel='linear').tolist() == [0.5, 0]
+warn_of_slow_ops('cpu')
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', program],
+        env={**environment, 'MMDET_NO_EXTENSION': '1'},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    printed = done.stdout + done.stderr
+    assert 'WARNING' in printed
+    assert printed.count('hidden by MMDET_NO_EXTENSION') == 1
+    assert all(op in printed for op in OPS)
+
+
+def test_a_library_that_cannot_be_loaded_is_named(tmp_path, monkeypatch):
+    broken = tmp_path / '_C.abi3.so'
+    broken.write_text('no library')
+    monkeypatch.delenv('MMDET_NO_EXTENSION', raising=False)
+    monkeypatch.setattr(_extension, 'LIBRARY', broken)
+    assert str(broken) in _extension._load()
+    broken.unlink()
+    assert 'not built' in _extension._load()
+
+
+def test_a_build_without_cuda_is_told_from_no_build(monkeypatch, capsys):
+    monkeypatch.setattr(_extension, '_WHY_ABSENT', '')
+    monkeypatch.setattr(_extension, '_KERNELS', frozenset((op, 'cpu') for op in OPS))
+    warn_of_slow_ops('cuda')
+    assert 'built without CUDA' in capsys.readouterr().out
+
+
+@pytest.fixture
+def build(tmp_path, environment):
+    """Run setup.py's build with some of the environment changed; return what came of it."""
+
+    def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess:
+        folders = [f'--build-temp={tmp_path}', f'--build-lib={tmp_path / "lib"}']
+        return subprocess.run(
+            [sys.executable, 'setup.py', 'build_ext', *folders, *arguments],
+            cwd=REPO,
+            env={**environment, **changes},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return run
+
+
+def test_no_compiler_is_no_failure(build, tmp_path):
+    done = build(CXX='no-such-compiler')
+    assert done.returncode == 0
+    assert 'no C++ compiler was found (looked for no-such-compiler)' in done.stdout
+    assert not list(tmp_path.rglob('*.so'))
+
+
+def test_force_cuda_fails_loudly(build):
+    done = build(FORCE_CUDA='1', CXX='true', CUDA_HOME='/nowhere')
+    assert done.returncode != 0
+    assert 'FORCE_CUDA=1, but no nvcc was found (looked for /nowhere/bin/nvcc)' in done.stdout

@@ -1,0 +1,197 @@
+"""Time and peak memory of each op, as its compiled kernel and as its reference in PyTorch.
+
+python tools/analysis_tools/benchmark_ops.py [--devices cpu cuda] [--ops matrix_nms ...]
+
+Prints a table, then the same as one line of JSON.
+"""
+
+import argparse
+import ctypes
+import json
+import re
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mmdet.ops import dice_loss, masks_to_rle, matrix_nms, sigmoid_focal_loss
+from mmdet.ops._extension import OPS, has_kernel
+from mmdet.ops.dice_loss import dice_loss_reference
+from mmdet.ops.focal_loss import sigmoid_focal_loss_reference
+from mmdet.ops.masks_to_rle import masks_to_rle_reference
+from mmdet.ops.matrix_nms import matrix_nms_reference
+
+MASK_SIZE = 200, 336  # a quarter of an input of 800 x 1333, padded
+CELLS = 3872  # of the grids of all levels
+IMPLEMENTATIONS = {
+    'matrix_nms': (matrix_nms, matrix_nms_reference),
+    'sigmoid_focal_loss': (sigmoid_focal_loss, sigmoid_focal_loss_reference),
+    'dice_loss': (dice_loss, dice_loss_reference),
+    'masks_to_rle': (masks_to_rle, masks_to_rle_reference),
+}
+
+
+@dataclass
+class Result:
+    """One row of the table: milliseconds, and MB beyond the arguments; none where not compiled."""
+
+    op: str
+    case: str
+    device: str
+    kernel_ms: float | None
+    reference_ms: float
+    kernel_mb: float | None
+    reference_mb: float
+
+
+def blobs(count: int, device: str) -> Tensor:
+    """Return (count, h, w) mask logits: discs of all sizes with soft edges."""
+    height, width = MASK_SIZE
+    y, x = torch.rand(2, count, 1, 1, device=device)
+    radius = 4 + 60 * torch.rand(count, 1, 1, device=device)
+    rows = torch.arange(height, device=device)[:, None] - y * height
+    columns = torch.arange(width, device=device) - x * width
+    return (radius - (rows**2 + columns**2).sqrt()) / 2
+
+
+def make_cases(device: str) -> list[tuple[str, str, dict]]:
+    """Return (op, description, arguments) of what is measured."""
+    masks = blobs(500, device)
+    scores = torch.rand(500, device=device).sort(descending=True).values
+    size = '{} x {}'.format(*MASK_SIZE)
+    cases = [
+        (
+            'matrix_nms',
+            f'500 masks of {size}, classes: {classes}',
+            dict(masks=masks > 0, labels=torch.arange(500, device=device) % classes, scores=scores),
+        )
+        for classes in (1, 80)
+    ]
+    cells = 8 * CELLS
+    logits = torch.randn(cells, 80, device=device, requires_grad=True)
+    labels = torch.randint(81, (cells,), device=device)
+    cases.append(
+        ('sigmoid_focal_loss', f'{cells} x 80, and back', dict(logits=logits, labels=labels))
+    )
+    predictions = masks[:200].clone().requires_grad_()
+    targets = (blobs(200, device) > 0).byte()
+    cases.append(
+        (
+            'dice_loss',
+            f'200 masks of {size}, and back',
+            dict(predictions=predictions, targets=targets),
+        )
+    )
+    shapes = dict(img_shape=(800, 1333), ori_shape=(3000, 4000), threshold=0.5)
+    cases.append(
+        (
+            'masks_to_rle',
+            '100 masks, image of 4000 x 3000',
+            dict(probabilities=masks[:100].sigmoid(), **shapes),
+        )
+    )
+    return cases
+
+
+def call(op: Callable, arguments: dict) -> None:
+    """Run an op, and its backward pass where an argument has a gradient."""
+    result = op(**arguments)
+    if isinstance(result, Tensor) and result.requires_grad:
+        leaf = next(each for each in arguments.values() if each.requires_grad)
+        torch.autograd.grad(result.sum(), leaf)
+
+
+def measure_ms(run: Callable[[], None], device: str, seconds: float) -> float:
+    """Return the median time of the calls that begin within some seconds."""
+    run()
+    times, end = [], time.perf_counter() + seconds
+    while not times or time.perf_counter() < end:
+        if device == 'cuda':
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        run()
+        if device == 'cuda':
+            torch.cuda.synchronize()
+        times.append(1000 * (time.perf_counter() - start))
+    return statistics.median(times)
+
+
+def measure_mb(run: Callable[[], None], device: str) -> float:
+    """Return how much more memory than before a call takes at its peak."""
+    if device == 'cuda':
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        return (torch.cuda.max_memory_allocated() - before) / 1e6
+    ctypes.CDLL('libc.so.6').malloc_trim(0)
+    Path('/proc/self/clear_refs').write_text('5')  # the peak is now what is in use
+    before = resident_mb('VmRSS')
+    run()
+    return resident_mb('VmHWM') - before
+
+
+def resident_mb(field: str) -> float:
+    status = Path('/proc/self/status').read_text()
+    return int(re.search(rf'{field}:\s+(\d+) kB', status)[1]) * 1024 / 1e6
+
+
+def measure(op: str, case: str, device: str, arguments: dict, seconds: float) -> Result:
+    kernel, reference = IMPLEMENTATIONS[op]
+    run_kernel = partial(call, kernel, arguments)
+    run_reference = partial(call, reference, arguments)
+    is_compiled = has_kernel(op, torch.empty(0, device=device))
+    return Result(
+        op=op,
+        case=case,
+        device=device,
+        kernel_ms=measure_ms(run_kernel, device, seconds) if is_compiled else None,
+        reference_ms=measure_ms(run_reference, device, seconds),
+        kernel_mb=measure_mb(run_kernel, device) if is_compiled else None,
+        reference_mb=measure_mb(run_reference, device),
+    )
+
+
+def print_row(*cells: str) -> None:
+    print('{:19} {:38} {:6} {:>10} {:>10} {:>7} {:>10} {:>10}'.format(*cells), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description='Compare the compiled ops with their references')
+    available = ['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu']
+    parser.add_argument('--devices', nargs='+', choices=available, default=available)
+    parser.add_argument('--ops', nargs='+', choices=OPS, default=OPS)
+    parser.add_argument('--threads', type=int, help='of the CPU; by default what PyTorch takes')
+    parser.add_argument('--seconds', type=float, default=2, help='how long each is measured')
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+
+    print_row('op', 'case', 'device', 'kernel', 'reference', 'faster', 'kernel', 'reference')
+    results = []
+    for device in args.devices:
+        for op, case, arguments in make_cases(device):
+            if op in args.ops:
+                row = measure(op, case, device, arguments, args.seconds)
+                results.append(row)
+                compiled = row.kernel_ms is not None
+                print_row(
+                    op,
+                    case,
+                    device,
+                    f'{row.kernel_ms:.2f} ms' if compiled else '-',
+                    f'{row.reference_ms:.2f} ms',
+                    f'{row.reference_ms / row.kernel_ms:.1f} x' if compiled else '-',
+                    f'{row.kernel_mb:.1f} MB' if compiled else '-',
+                    f'{row.reference_mb:.1f} MB',
+                )
+    print(json.dumps(dict(threads=torch.get_num_threads(), results=[asdict(r) for r in results])))
+
+
+if __name__ == '__main__':
+    main()
