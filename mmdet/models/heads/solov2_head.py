@@ -26,7 +26,7 @@ class SOLOV2Head(BaseSOLOHead):
     Where several instances claim a cell, its kernel learns all their masks.
 
     Args:
-        mask_feature_head: arguments of `MaskFeatModule` without `in_channels`.
+        mask_feature_head: arguments of `MaskFeatModule`; its `in_channels` are the head's.
         dynamic_conv_size: side of the kernels; must be 1.
         base_args: see `BaseSOLOHead`.
     """
