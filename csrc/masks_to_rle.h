@@ -15,12 +15,6 @@
 
 #include "common.h"
 
-#ifdef __CUDACC__
-#define MMDET_HOST_DEVICE __host__ __device__
-#else
-#define MMDET_HOST_DEVICE
-#endif
-
 namespace mmdet_solo {
 
 // The lengths of one axis, in pixels: at a quarter of the input, of the image in the input, and of the
@@ -49,7 +43,7 @@ struct Neighbours {
     float share;
 
     // In float32 with a fused multiplication, as PyTorch does it: among thousands of pixels it shows.
-    MMDET_HOST_DEVICE Neighbours(int32_t i, int32_t in, int32_t out) {
+    C10_HOST_DEVICE Neighbours(int32_t i, int32_t in, int32_t out) {
         const float scale = static_cast<float>(in) / static_cast<float>(out);
         const float position = fmaxf(fmaf(scale, static_cast<float>(i) + 0.5f, -0.5f), 0.0f);
         const int32_t floor = static_cast<int32_t>(position);
@@ -59,7 +53,7 @@ struct Neighbours {
     }
 };
 
-MMDET_HOST_DEVICE inline Tap make_tap(const Axis &axis, int32_t i) {
+C10_HOST_DEVICE inline Tap make_tap(const Axis &axis, int32_t i) {
     const Neighbours outer(i, axis.image, axis.original);
     const Neighbours before(outer.low, axis.quarter, 4 * axis.quarter);
     const Neighbours after(outer.high, axis.quarter, 4 * axis.quarter);
@@ -73,7 +67,7 @@ MMDET_HOST_DEVICE inline Tap make_tap(const Axis &axis, int32_t i) {
 
 // Pixels starts[q] to starts[q + 1] have first == q. This enters what pixel `i` says of it; all pixels
 // together fill axis.quarter + 1 entries.
-MMDET_HOST_DEVICE inline void enter_starts(const Axis &axis, const Tap *taps, int32_t i,
+C10_HOST_DEVICE inline void enter_starts(const Axis &axis, const Tap *taps, int32_t i,
                                            int32_t *starts) {
     int32_t q = i == 0 ? 0 : taps[i - 1].first + 1;
     for (; q <= taps[i].first; ++q) starts[q] = i;
@@ -82,7 +76,7 @@ MMDET_HOST_DEVICE inline void enter_starts(const Axis &axis, const Tap *taps, in
     }
 }
 
-MMDET_HOST_DEVICE inline float weigh(const Tap &tap, float a, float b, float c) {
+C10_HOST_DEVICE inline float weigh(const Tap &tap, float a, float b, float c) {
     return tap.weights[0] * a + tap.weights[1] * b + tap.weights[2] * c;
 }
 
@@ -90,14 +84,14 @@ MMDET_HOST_DEVICE inline float weigh(const Tap &tap, float a, float b, float c) 
 // turns; a mask that reaches the bottom leaves it at the image's height.
 class ColumnWalk {
   public:
-    MMDET_HOST_DEVICE ColumnWalk(const Tap *taps, const int32_t *starts, float threshold)
+    C10_HOST_DEVICE ColumnWalk(const Tap *taps, const int32_t *starts, float threshold)
         : taps_(taps), starts_(starts), threshold_(threshold) {}
 
-    MMDET_HOST_DEVICE bool inside() const { return inside_; }
+    C10_HOST_DEVICE bool inside() const { return inside_; }
 
     // The pixels between rows q, q + 1 and q + 2 of the quarter, whose values are a, b and c.
     template <class Change>
-    MMDET_HOST_DEVICE void step(int32_t q, float a, float b, float c, const Change &change) {
+    C10_HOST_DEVICE void step(int32_t q, float a, float b, float c, const Change &change) {
         const bool side = a > threshold_;
         const bool uniform = side == (b > threshold_) && side == (c > threshold_);
         if (uniform && side == inside_) return;
@@ -111,7 +105,7 @@ class ColumnWalk {
     }
 
     template <class Change>
-    MMDET_HOST_DEVICE void finish(int32_t height, const Change &change) const {
+    C10_HOST_DEVICE void finish(int32_t height, const Change &change) const {
         if (inside_) change(height);
     }
 

@@ -6,8 +6,6 @@
 
 #include "common.h"
 
-#include <torch/headeronly/macros/Macros.h>
-
 #include <cfloat>
 #include <cmath>
 #include <string>

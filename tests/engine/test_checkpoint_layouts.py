@@ -6,7 +6,6 @@ from mmengine.runner import load_checkpoint
 from safetensors.torch import save_file
 from torch import nn
 
-from mmdet.engine import safe_load
 from mmdet.engine.checkpoint import check_fit
 from mmdet.errors import UserError
 from mmdet.registry import MODELS
@@ -26,14 +25,6 @@ ORIGINAL = {
     'mask_head.mask_feature_head.conv_pred': 'mask_feat_head.conv_pred.0',
     'mask_head.mask_feature_head.convs_all_levels': 'mask_feat_head.convs_all_levels',
 }
-
-
-@pytest.fixture
-def log(monkeypatch) -> list[str]:
-    """What is logged while checkpoints are loaded."""
-    lines = []
-    monkeypatch.setattr(safe_load, 'print_log', lambda message, logger: lines.append(message))
-    return lines
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmdet.engine import safe_load
 from mmdet.engine.checkpoint import check_fit
 from mmdet.errors import UserError
 
@@ -40,13 +39,6 @@ class NoteScore(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         runner.message_hub.update_info('score', np.float64(0.5))
-
-
-@pytest.fixture
-def log(monkeypatch) -> list[str]:
-    lines = []
-    monkeypatch.setattr(safe_load, 'print_log', lambda message, logger: lines.append(message))
-    return lines
 
 
 def runner_in(

@@ -3,15 +3,13 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from mmdet.ops import _extension
 from mmdet.ops._extension import IS_LOADED, LIBRARY, OPS, has_kernel, warn_of_slow_ops
-
-REPO = Path(__file__).parents[2]
+from tests.conftest import REPO
 
 built = pytest.mark.skipif(not IS_LOADED, reason='the extension is absent or hidden')
 

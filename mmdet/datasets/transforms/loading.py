@@ -53,8 +53,6 @@ class LoadAnnotations(BaseTransform):
             it time but trains the same: SOLO learns from bitmaps, which differ by less than a
             pixel at the outlines, and polygons cannot hold masks given as RLE.
         box_type: `hbox` or None, both upright boxes as arrays.
-        backend_args: nothing is read from a file here; the data set and `LoadImageFromFile` use
-            theirs.
 
     Raises:
         UserError: another `box_type`.
@@ -67,7 +65,6 @@ class LoadAnnotations(BaseTransform):
         with_mask: bool = False,
         poly2mask: bool = True,
         box_type: str | None = 'hbox',
-        backend_args: dict | None = None,
     ) -> None:
         if box_type not in ('hbox', None):
             raise UserError(f"LoadAnnotations knows no box_type {box_type!r}, only 'hbox'")

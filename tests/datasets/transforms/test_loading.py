@@ -30,7 +30,7 @@ def test_masks_are_bitmaps(poly2mask):
 
 @pytest.mark.parametrize('box_type', ['hbox', None])
 def test_boxes_are_arrays(box_type):
-    results = apply('LoadAnnotations', item(), box_type=box_type, backend_args=None)
+    results = apply('LoadAnnotations', item(), box_type=box_type)
     assert results['gt_bboxes'].tolist() == [[10, 10, 30, 30]] * 2
     assert results['gt_bboxes'].dtype == np.float32
     assert 'gt_masks' not in results
