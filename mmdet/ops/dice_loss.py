@@ -70,8 +70,6 @@ def _backward(ctx, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
     return grad_predictions, None, None, None
 
 
-# Autocast has nothing to register: the kernels read half precision and count in float32, where a
-# cast before them would make a copy of the masks.
 if IS_LOADED:
     torch.library.register_autograd(
         'mmdet_solo::dice_loss', _backward, setup_context=_setup_context

@@ -64,8 +64,6 @@ def _backward(ctx, grad: Tensor) -> tuple[Tensor, None, None, None]:
     return grad_logits, None, None, None
 
 
-# Autocast has nothing to register: the kernels read half precision and count in float32, where a
-# cast before them would make a copy of the logits.
 if IS_LOADED:
     torch.library.register_autograd(
         'mmdet_solo::sigmoid_focal_loss', _backward, setup_context=_setup_context

@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from mmdet.ops import _extension
-from mmdet.ops._extension import IS_LOADED, LIBRARY, OPS, has_kernel, warn_of_slow_ops
+from mmdet.ops._extension import (
+    AUTOCAST_KEYS,
+    IS_LOADED,
+    LIBRARY,
+    OPS,
+    has_kernel,
+    warn_of_slow_ops,
+)
 from tests.conftest import REPO
 
 built = pytest.mark.skipif(not IS_LOADED, reason='the extension is absent or hidden')
@@ -27,6 +34,13 @@ def test_every_op_has_a_kernel_for_the_cpu(log):
     assert all(has_kernel(op, torch.empty(0)) for op in OPS)
     warn_of_slow_ops('cpu')
     assert log == []
+
+
+@built
+@pytest.mark.parametrize('key', AUTOCAST_KEYS)
+def test_every_op_says_what_it_does_under_autocast(key):
+    has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
+    assert all(has_kernel(f'mmdet_solo::{op}', key) for op in OPS)
 
 
 @built

@@ -213,7 +213,10 @@ def test_autocast_keeps_losses_in_float32(device):
     wanted = Losses()(logits, masks)
     with torch.autocast(device.type, dtype=torch.bfloat16):
         torch.testing.assert_close(Losses()(logits, masks), wanted)
-        assert Losses()(logits.bfloat16(), masks.bfloat16()).dtype == torch.float32
+        half = logits.bfloat16(), masks.bfloat16()
+        assert Losses()(*half).dtype == torch.float32
+        compiled = torch.compile(Losses(), backend='aot_eager', fullgraph=True)
+        torch.testing.assert_close(compiled(*half), Losses()(*half))
 
 
 @pytest.mark.parametrize(
