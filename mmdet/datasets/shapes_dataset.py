@@ -20,7 +20,8 @@ class ShapesDataset(CocoDataset):
     def load_data_list(self) -> list[dict]:
         """Draw the data set if it is not there, and read the annotation file."""
         first_here = os.environ.get('LOCAL_RANK', '0') == '0'
-        if first_here and not Path(self.data_root).exists():
+        root = Path(self.data_root)
+        if first_here and not (root.exists() and any(root.iterdir())):
             print(f'drawing the data set shapes into {self.data_root}', flush=True)
             # Here, because the module is a command too, which is not to be imported before it runs.
             from .shapes import draw_dataset

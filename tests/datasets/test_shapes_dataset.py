@@ -1,13 +1,18 @@
 from functools import partial
 
+import pytest
+
 from mmdet.datasets import ShapesDataset, shapes
 from mmdet.datasets.shapes import CLASSES
 
 
-def test_draws_itself_once(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize('exists', [False, True])
+def test_draws_itself_once(exists, tmp_path, monkeypatch, capsys):
     draw = partial(shapes.draw_dataset, num_train=2, num_val=1)
     monkeypatch.setattr(shapes, 'draw_dataset', draw)
     root = tmp_path / 'shapes'
+    if exists:  # `--data-root` takes an existing folder only
+        root.mkdir()
 
     def open_split(split: str) -> ShapesDataset:
         return ShapesDataset(
