@@ -1,4 +1,4 @@
-"""train.sh, train_dist.sh and tools/setup_env.sh, run for real in a copy of the checkout.
+"""The shell scripts, run for real in a copy of the checkout.
 
 The copy has stand-ins for tools/train.py and tools/test.py, which note how they were called, and
 for pip. Nothing is installed and no network is needed.
@@ -18,6 +18,7 @@ REPO = Path(__file__).resolve().parents[1]
 COPIED = (
     'train.sh',
     'train_dist.sh',
+    'tests/run_gpu.sh',
     'tools/setup_env.sh',
     'requirements.txt',
     'pyproject.toml',
@@ -320,6 +321,49 @@ def test_dist_starts_the_ranks_and_ends_with_the_message_of_the_one_that_failed(
     assert calls[0]['args'] == [SHAPES_CONFIG, '--launcher', 'pytorch', *options]
     assert calls[1]['args'] == calls[0]['args']
     assert calls[0]['threads'] == str(max(1, len(os.sched_getaffinity(0)) // 2))
+
+
+# --- tests/run_gpu.sh ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gpu(checkout):
+    """A checkout on a machine that says it has a GPU."""
+    (checkout.site / 'torch.py').write_text('class cuda:\n    is_available = lambda: True\n')
+    nvidia_smi = checkout.active / 'bin/nvidia-smi'
+    nvidia_smi.write_text('#!/bin/sh\n')
+    nvidia_smi.chmod(0o755)
+    return checkout
+
+
+def test_gpu_wants_a_gpu(checkout):
+    (checkout.site / 'torch.py').write_text('class cuda:\n    is_available = lambda: False\n')
+    assert_mendable(checkout.run('tests/run_gpu.sh'), 'no GPU', 'tests/run.sh')
+    assert checkout.calls == []
+
+
+def test_gpu_names_a_stage_that_does_not_exist(bare):
+    assert_mendable(bare.run('tests/run_gpu.sh', 'shapes', 'sharks'), 'sharks', 'sanitize')
+
+
+def test_gpu_goes_on_after_a_stage_that_failed_and_says_which(gpu):
+    result = gpu.run('tests/run_gpu.sh', 'coco', 'shapes')
+    assert result.returncode == 1, result.stdout + result.stderr
+    coco, shapes, _ = result.stdout.splitlines()[-3:]
+    assert coco.startswith('coco') and coco.endswith('failed, exit code 2')
+    assert shapes.startswith('shapes') and shapes.endswith('passed')
+    logs = gpu.path / 'work_dirs/gpu'
+    assert 'COCO_ROOT' in (logs / 'coco.log').read_text()
+    assert [call['tool'] for call in gpu.calls] == ['train.py', 'test.py']
+    assert gpu.calls[0]['args'][-1] == 'work_dirs/gpu/shapes/data'
+    assert (logs / 'shapes/data').is_dir()
+
+
+def test_gpu_trains_coco_in_both_precisions(gpu, tmp_path):
+    result = gpu.run('tests/run_gpu.sh', 'coco', COCO_ROOT=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert ['--amp' in call['args'] for call in gpu.calls] == [False, True]
+    assert all(call['args'][0] == COCO_CONFIG for call in gpu.calls)
 
 
 # --- tools/setup_env.sh -------------------------------------------------------------------------
