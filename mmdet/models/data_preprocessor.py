@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor, nn
@@ -61,6 +62,9 @@ class DetDataPreprocessor(ImgDataPreprocessor):
         if training:
             for augment in self.batch_augments:
                 inputs, samples = augment(inputs, samples)
+        if inputs.device.type == 'cpu':
+            # A CPU's convolutions are quicker in this order, and keep it through the network.
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         return dict(inputs=inputs, data_samples=samples)
 
 

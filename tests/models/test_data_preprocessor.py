@@ -36,6 +36,12 @@ def test_batches_are_padded_to_a_size_but_never_cut(size, padded):
         assert sample.batch_input_shape == padded
 
 
+def test_on_a_cpu_images_come_in_the_order_of_its_convolutions():
+    assert preprocess(batch(), size=(64, 64))['inputs'].is_contiguous(
+        memory_format=torch.channels_last
+    )
+
+
 def test_only_training_pads_to_a_size():
     result = preprocess(batch(), training=False, size=(160, 192))
     assert result['inputs'].shape == (2, 3, 96, 128)
