@@ -5,10 +5,10 @@ model = dict(
     mask_head=dict(
         type='SOLOV2Head',
         mask_feature_head=dict(
-            feat_channels=64,
+            feat_channels=48,
             start_level=0,
             end_level=3,
-            out_channels=64,
+            out_channels=48,
             mask_stride=4,
             norm_cfg=dict(type='GN', num_groups=8, requires_grad=True),
         ),
