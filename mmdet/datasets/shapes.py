@@ -53,7 +53,7 @@ def draw_dataset(
     num_workers = num_workers or _num_cores()
     if min(num_train, num_val) < 1 or seed < 0:
         raise ValueError('num_train and num_val must be at least 1, and seed at least 0')
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    if not is_free(root):
         raise FileExistsError(f'{root} exists already and is not an empty folder')
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'.{root.name}-', dir=root.parent) as scratch:
@@ -67,6 +67,11 @@ def draw_dataset(
         except OSError:
             if not (root / 'annotations').is_dir():
                 raise
+
+
+def is_free(root: Path) -> bool:
+    """Say whether a data set may be drawn here: nothing is, or an empty folder."""
+    return not root.exists() or (root.is_dir() and not any(root.iterdir()))
 
 
 def _draw_split(pool: Pool, root: Path, split: str, num_images: int, seed: tuple[int, int]) -> None:

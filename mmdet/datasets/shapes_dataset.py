@@ -19,13 +19,12 @@ class ShapesDataset(CocoDataset):
 
     def load_data_list(self) -> list[dict]:
         """Draw the data set if it is not there, and read the annotation file."""
-        first_here = os.environ.get('LOCAL_RANK', '0') == '0'
-        root = Path(self.data_root)
-        if first_here and not (root.exists() and any(root.iterdir())):
-            print(f'drawing the data set shapes into {self.data_root}', flush=True)
-            # Here, because the module is a command too, which is not to be imported before it runs.
-            from .shapes import draw_dataset
+        # Here, because the module is a command too, which is not to be imported before it runs.
+        from .shapes import draw_dataset, is_free
 
+        first_here = os.environ.get('LOCAL_RANK', '0') == '0'
+        if first_here and is_free(Path(self.data_root)):
+            print(f'drawing the data set shapes into {self.data_root}', flush=True)
             draw_dataset(self.data_root)
         barrier()
         return super().load_data_list()

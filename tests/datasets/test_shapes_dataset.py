@@ -4,6 +4,7 @@ import pytest
 
 from mmdet.datasets import ShapesDataset, shapes
 from mmdet.datasets.shapes import CLASSES
+from mmdet.errors import UserError
 
 
 @pytest.mark.parametrize('exists', [False, True])
@@ -28,3 +29,10 @@ def test_draws_itself_once(exists, tmp_path, monkeypatch, capsys):
     assert 'drawing' in capsys.readouterr().out
     assert len(open_split('val')) == 1
     assert 'drawing' not in capsys.readouterr().out
+
+
+def test_a_file_in_its_place_is_named(tmp_path):
+    root = tmp_path / 'shapes'
+    root.touch()
+    with pytest.raises(UserError, match=f'{root}/annotations'):
+        ShapesDataset(data_root=str(root), ann_file='annotations/instances_train2017.json')
