@@ -54,7 +54,10 @@ class DetDataPreprocessor(ImgDataPreprocessor):
         self.batch_augments = nn.ModuleList(map(MODELS.build, batch_augments or ()))
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Return `inputs` (B, 3, H, W) float32 and `data_samples` on the model's device."""
+        """Return `inputs` (B, 3, H, W) float32 and `data_samples` on the model's device.
+
+        On a CPU the images are channels last in memory.
+        """
         data = super().forward(data, training)
         inputs, samples = data['inputs'], data['data_samples']
         # In testing the masks are annotations at the original size, to be drawn.

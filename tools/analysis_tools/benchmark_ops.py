@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from mmdet.ops import dice_loss, masks_to_rle, matrix_nms, sigmoid_focal_loss
-from mmdet.ops._extension import OPS, has_kernel
+from mmdet.ops._extension import has_kernel
 from mmdet.ops.dice_loss import dice_loss_reference
 from mmdet.ops.focal_loss import sigmoid_focal_loss_reference
 from mmdet.ops.masks_to_rle import masks_to_rle_reference
@@ -164,7 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description='Compare the compiled ops with their references')
     available = ['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu']
     parser.add_argument('--devices', nargs='+', choices=available, default=available)
-    parser.add_argument('--ops', nargs='+', choices=OPS, default=OPS)
+    parser.add_argument('--ops', nargs='+', choices=IMPLEMENTATIONS, default=IMPLEMENTATIONS)
     parser.add_argument('--threads', type=int, help='of the CPU; by default what PyTorch takes')
     parser.add_argument('--seconds', type=float, default=2, help='how long each is measured')
     args = parser.parse_args()
