@@ -9,7 +9,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from mmdet.engine.checkpoint import load_from_local
-from mmdet.engine.safe_load import Placeholder, without_placeholders
+from mmdet.engine.checkpoint.safe_load import Placeholder, without_placeholders
 from mmdet.errors import UserError
 
 
