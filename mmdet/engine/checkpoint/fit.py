@@ -4,7 +4,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
-from mmdet.errors import UserError
+from mmdet.errors import Remedy, UserError
 
 from .layouts import known_layouts
 
@@ -25,8 +25,8 @@ def check_fit(model: nn.Module, filename: str, *, resume: bool = False) -> None:
     meta = checkpoint.get('meta') or {}
     if resume and not ('message_hub' in checkpoint and 'epoch' in meta and 'iter' in meta):
         raise UserError(
-            f'{filename} holds no training to resume; start with its weights: '
-            f'--cfg-options load_from={filename}'
+            f'{filename} holds no training to resume; start with its weights',
+            Remedy('settings', f'load_from={filename}'),
         )
     shapes = {name: tuple(value.shape) for name, value in checkpoint['state_dict'].items()}
     model = model.module if is_model_wrapper(model) else model

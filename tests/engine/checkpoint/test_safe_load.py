@@ -57,7 +57,7 @@ def hub(**scalars: object) -> dict:
 )
 def test_a_bomb_does_not_go_off_wherever_it_is(tmp_path, content, zipped):
     torch.save(content, tmp_path / 'bomb.pth', _use_new_zipfile_serialization=zipped)
-    with pytest.raises(UserError, match=r'without running code in it.*convert_checkpoint.*--trust'):
+    with pytest.raises(UserError, match=r'without running code in it.*, trust=True'):
         load_from_local(str(tmp_path / 'bomb.pth'), 'cpu')
 
 
