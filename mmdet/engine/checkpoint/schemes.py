@@ -5,9 +5,6 @@ Each loader replaces mmengine's for its prefix.
 
 import json
 from importlib.resources import files
-from pathlib import Path
-from urllib.error import URLError
-from urllib.parse import urlparse
 
 import torch
 import torchvision
@@ -15,6 +12,7 @@ from mmengine.runner import CheckpointLoader
 
 from mmdet.errors import UserError
 
+from .download import download
 from .read import read_checkpoint
 
 
@@ -26,23 +24,8 @@ def load_from_local(filename: str, map_location: str | torch.device | None) -> d
 
 @CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), force=True)
 def load_from_http(filename: str, map_location: str | torch.device | None) -> dict:
-    """Download a checkpoint, once, into torch's cache and read it.
-
-    Raises:
-        UserError: it cannot be downloaded; the message says where to put the file by hand.
-    """
-    path = Path(torch.hub.get_dir(), 'checkpoints', Path(urlparse(filename).path).name)
-    if not path.is_file():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(filename, str(path))
-        except (URLError, OSError) as error:
-            raise UserError(
-                f'{filename} cannot be downloaded ({error}). Without a network: fetch it '
-                f'elsewhere and put it at {path}, or train from scratch with '
-                '--cfg-options model.backbone.init_cfg=None'
-            ) from None
-    return read_checkpoint(str(path), map_location=map_location)
+    """Download a checkpoint unless it is in the cache, and read it; see `download`."""
+    return read_checkpoint(str(download(filename)), map_location=map_location)
 
 
 @CheckpointLoader.register_scheme(prefixes='torchvision://', force=True)

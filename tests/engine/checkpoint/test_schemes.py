@@ -1,9 +1,9 @@
-import re
+from pathlib import Path
 
 import pytest
 import torch
 
-from mmdet.engine.checkpoint import load_from_openmmlab
+from mmdet.engine.checkpoint import load_from_openmmlab, load_from_torchvision, schemes
 from mmdet.errors import UserError
 from mmdet.registry import MODELS
 
@@ -18,24 +18,32 @@ from mmdet.registry import MODELS
     ],
 )
 def test_openmmlabs_imagenet_weights(tmp_path, monkeypatch, tiny_model, name, file):
-    def no_network(*_: object) -> None:
-        raise OSError('no route to host')
-
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', no_network)
     backbone = MODELS.build(
         dict(
             tiny_model['backbone'],
             init_cfg=dict(type='Pretrained', checkpoint=f'open-mmlab://{name}'),
         )
     )
-    source = tmp_path / 'checkpoints' / file
-    with pytest.raises(UserError, match=re.escape(f'put it at {source}')):
-        backbone.init_weights()
     expected = torch.randn_like(backbone.conv1.weight)
-    torch.save({'conv1.weight': expected}, source)
+    torch.save({'conv1.weight': expected}, tmp_path / 'a.pth')
+    asked = []
+
+    def download(url: str) -> Path:
+        asked.append(url)
+        return tmp_path / 'a.pth'
+
+    monkeypatch.setattr(schemes, 'download', download)
     backbone.init_weights()
     assert torch.equal(backbone.conv1.weight, expected)
+    (url,) = asked
+    assert url.startswith('https://download.openmmlab.com/') and url.endswith(f'/{file}')
+
+
+def test_torchvisions_imagenet_weights_are_its_first(monkeypatch):
+    monkeypatch.setattr(schemes, 'load_from_http', lambda url, map_location: url)
+    assert load_from_torchvision('torchvision://resnet50', 'cpu').endswith('resnet50-0676ba61.pth')
+    with pytest.raises(UserError, match="no ImageNet weights for 'resnet51'"):
+        load_from_torchvision('torchvision://resnet51', 'cpu')
 
 
 def test_a_name_that_openmmlab_does_not_publish():
