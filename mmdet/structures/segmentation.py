@@ -19,13 +19,16 @@ def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> 
         height: of the image in pixels.
         width: of the image in pixels.
     """
+    return coco_mask.decode(as_rle(segmentation, height, width))
+
+
+def as_rle(segmentation: Segmentation, height: int, width: int) -> dict:
+    """Return a COCO segmentation as compressed RLE; see `decode_segmentation`."""
     if isinstance(segmentation, list):
-        rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation['counts'], list):
-        rle = coco_mask.frPyObjects(segmentation, height, width)
-    else:
-        rle = segmentation
-    return coco_mask.decode(rle)
+        return coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+    if isinstance(segmentation['counts'], list):
+        return coco_mask.frPyObjects(segmentation, height, width)
+    return segmentation
 
 
 def encode_mask(mask: np.ndarray) -> Segmentation:
