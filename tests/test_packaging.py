@@ -219,3 +219,24 @@ def test_a_wheel_without_the_library_says_so_in_its_name(wheel):
     assert tag == 'py3-none-any'
     assert 'mmdet/__init__.py' in names
     assert not [name for name in names if name.endswith('.so')]
+
+
+# --- what is checked ----------------------------------------------------------------------------
+
+
+def test_the_tools_before_a_commit_are_those_of_ci():
+    hooks = (REPO / '.pre-commit-config.yaml').read_text()
+    pinned = dict(re.findall(r'^(\w+)==(.*)$', (REPO / 'requirements-test.txt').read_text(), re.M))
+    assert set(re.findall(r'\[ruff==(.*)\]', hooks)) == {pinned['ruff']}
+
+
+def test_no_nvcc_is_told_from_success(environment):
+    done = subprocess.run(
+        ['bash', 'tools/compile_cuda.sh'],
+        cwd=REPO,
+        env={**environment, 'CUDA_HOME': '/nowhere'},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 77
+    assert 'SKIPPED: there is no nvcc (looked for /nowhere/bin/nvcc)' in done.stderr
