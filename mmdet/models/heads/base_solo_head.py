@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from mmdet.errors import UserError
 from mmdet.models.assigners import GridTargets, GroundTruth, assign_grid, gather_ground_truth
 from mmdet.models.layers import conv_tower, reset_offsets
-from mmdet.models.postprocess import TestConfig, decode
+from mmdet.models.postprocess import DecodeConfig, decode
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 
@@ -70,7 +70,7 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         dcn_apply_to_all_conv: in all convolutions of a tower; False for the last alone. By
             default all, in a light head the last.
         train_cfg: must be empty; SOLO has no training settings of its own.
-        test_cfg: fields of `TestConfig`.
+        test_cfg: fields of `DecodeConfig`.
         init_cfg: see mmengine's `BaseModule`; by default normal weights, and a prior probability
             of 0.01 in the predicting convolutions: few cells are positive, few pixels of a mask.
     """
@@ -126,7 +126,7 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         self.dcn_apply_to_all_conv = (
             not self.is_light if dcn_apply_to_all_conv is None else dcn_apply_to_all_conv
         )
-        self.test_cfg = TestConfig(**(test_cfg or {}))
+        self.test_cfg = DecodeConfig(**(test_cfg or {}))
         one_factor = self.num_factors == 1
         self.loss_mask = MODELS.build(
             loss_mask or dict(type='DiceLoss', activate=one_factor, loss_weight=3.0)
