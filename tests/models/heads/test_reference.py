@@ -11,7 +11,6 @@ import torch
 from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
 
-from mmdet.models.assigners import assign_grid, gather_ground_truth
 from mmdet.registry import MODELS
 from mmdet.structures import BitmapMasks, DetDataSample
 
@@ -81,22 +80,10 @@ def test_pyramid(case):
 
 def test_positives(case):
     head = case.model.mask_head
-    size = case.batch['data_samples'][0].batch_input_shape
-    truth = gather_ground_truth(
-        case.batch['data_samples'], image_size=size, mask_strides=head.mask_strides
-    )
-    targets = assign_grid(
-        truth,
-        num_images=2,
-        image_size=size,
-        num_grids=head.num_grids,
-        scale_ranges=head.scale_ranges,
-        pos_scale=head.pos_scale,
-        num_classes=head.num_classes,
-    )
+    truth, targets = head.targets(case.batch['data_samples'])
     labels = targets.labels.split([num_grid**2 for num_grid in head.num_grids], dim=1)
     ours = []
-    for index in head.mask_terms(targets).tolist():
+    for index in head.learnt_claims(targets).tolist():
         level, instance = targets.level[index].item(), targets.instance[index].item()
         area = truth.masks[head.mask_strides[level]][instance].sum().item()
         image, cell = targets.image[index].item(), targets.cell[index].item()
