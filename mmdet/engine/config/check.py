@@ -12,7 +12,7 @@ from mmengine.registry import Registry
 from mmdet import registry as mmdet_registry
 from mmdet.errors import UserError
 from mmdet.models.heads import MaskFeatModule
-from mmdet.models.postprocess import TestConfig
+from mmdet.models.postprocess import DecodeConfig
 
 
 def _registries(module: ModuleType) -> list[Registry]:
@@ -22,7 +22,7 @@ def _registries(module: ModuleType) -> list[Registry]:
 _OURS = [registry for registry in _registries(mmdet_registry) if registry.scope == 'mmdet']
 _ALL = _OURS + _registries(mmengine.registry)
 # Arguments that are themselves dicts of a class's arguments, without a type.
-_UNTYPED = {'model.test_cfg': TestConfig, 'model.mask_head.mask_feature_head': MaskFeatModule}
+_UNTYPED = {'model.test_cfg': DecodeConfig, 'model.mask_head.mask_feature_head': MaskFeatModule}
 
 
 def check_config(cfg: Mapping) -> None:

@@ -18,7 +18,7 @@ class SOLO(BaseModel):
         neck: config of the feature pyramid.
         mask_head: config of the head.
         train_cfg: handed to the head.
-        test_cfg: handed to the head; see `TestConfig`.
+        test_cfg: handed to the head; see `DecodeConfig`.
         data_preprocessor: config of the preprocessor.
         init_cfg: see mmengine's `BaseModule`.
     """

@@ -20,7 +20,7 @@ SOLOV2 = str(REPO / 'configs/solov2/solov2_r50_fpn_1x_coco.py')
         (['train_dataloader.dataset.pipeline.2.scal=1'], "Resize has no argument 'scal'"),
         (['val_evaluator.clasewise=1'], "no argument 'clasewise'; did you mean 'classwise'"),
         (['default_hooks.visualization.intervall=1'], "no argument 'intervall'"),
-        (['model.test_cfg.nms_prae=1'], "TestConfig has no argument 'nms_prae'; .* 'nms_pre'"),
+        (['model.test_cfg.nms_prae=1'], "DecodeConfig has no argument 'nms_prae'; .* 'nms_pre'"),
         (['train_cfg.by_epoch=False'], "type='EpochBasedTrainLoop' and by_epoch=False contradict"),
         (['model.depth.x.y.0=1'], None),
     ],

@@ -5,7 +5,7 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
-from mmdet.models.postprocess import TestConfig
+from mmdet.models.postprocess import DecodeConfig
 from mmdet.registry import MODELS
 from tests.samples import HEADS, batch_of, sample_of
 
@@ -67,7 +67,7 @@ def test_an_image_alone_and_in_a_batch_gives_the_same(model):
     for parameter in model.mask_head.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     # Low, so that products of two probabilities give masks.
-    model.mask_head.test_cfg = TestConfig(score_thr=0, filter_thr=0, mask_thr=0.2)
+    model.mask_head.decode_cfg = DecodeConfig(score_thr=0, filter_thr=0, mask_thr=0.2)
     batch = batch_of([sample_of([]), sample_of([])])
     model.eval()
     with torch.no_grad():
