@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from mmdet.errors import UserError
 from mmdet.ops import warn_of_slow_ops
+from mmdet.registry import RUNNERS
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -20,7 +21,7 @@ def build_runner(cfg: Config) -> Runner:
     """
     if cfg.launcher != 'none':
         _start_processes(cfg)
-    runner = Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     warn_of_slow_ops(next(runner.model.parameters()).device.type)
     return runner
 
