@@ -4,6 +4,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmdet.ops import warn_of_slow_ops
+from mmdet.registry import RUNNERS
 
 from .processes import start_processes
 
@@ -16,6 +17,6 @@ def build_runner(cfg: Config) -> Runner:
     """
     if cfg.launcher != 'none':
         start_processes(cfg)
-    runner = Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     warn_of_slow_ops(next(runner.model.parameters()).device.type)
     return runner

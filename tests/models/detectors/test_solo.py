@@ -97,7 +97,7 @@ def test_another_device_gives_what_the_cpu_gives(model, other_device):
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     for parameter in model.mask_head.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
-    model.mask_head.test_cfg = TestConfig(score_thr=0, filter_thr=0, mask_thr=0.2)
+    model.mask_head.decode_cfg = DecodeConfig(score_thr=0, filter_thr=0, mask_thr=0.2)
     batch = batch_of([sample_of([(8, 8, 60, 60), (20, 10, 90, 80)], [1, 2]), sample_of([])])
     results, total_areas = [], []
     for device in (torch.device('cpu'), other_device):
