@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
 
-from mmdet.engine.launch import add_common_arguments, load_config
+from mmdet.engine.config import add_common_arguments, load_config
 from mmdet.registry import METRICS, MODELS, VISUALIZERS
 from tests.conftest import REPO
 

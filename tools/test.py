@@ -5,16 +5,20 @@ python tools/test.py CONFIG CHECKPOINT [--out RESULTS.json] [--show-dir DIR] ...
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.dist import is_main_process
+from mmengine.runner import Runner
 
 from mmdet.engine.checkpoint import check_fit
-from mmdet.engine.launch import add_common_arguments, build_runner, load_config
+from mmdet.engine.config import add_common_arguments, load_config
+from mmdet.engine.launch import build_runner
 from mmdet.errors import UserError, exit_on_user_error
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line, this process's own if it is None."""
     parser = argparse.ArgumentParser(description='Test a detector')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -27,11 +31,19 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--show-limit', type=int, metavar='N', help='draw N images at most')
     add_common_arguments(parser)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> Runner:
+    """Test, and return the runner: its `work_dir` holds `metrics.json`.
+
+    Args:
+        argv: the command line without the program's name; this process's own if it is None.
+
+    Raises:
+        UserError: something that the user can mend.
+    """
+    args = parse_args(argv)
     cfg = load_config(args)
     cfg.load_from = args.checkpoint
     evaluator = cfg.test_evaluator
@@ -55,6 +67,7 @@ def main() -> None:
         path = Path(cfg.work_dir, 'metrics.json')
         path.write_text(json.dumps(metrics, indent=2) + '\n')
         print(f'metrics: {path}', flush=True)
+    return runner
 
 
 if __name__ == '__main__':

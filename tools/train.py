@@ -4,15 +4,18 @@ python tools/train.py CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--amp] ..
 """
 
 import argparse
+from collections.abc import Sequence
 
-from mmengine.runner import find_latest_checkpoint
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmdet.engine.checkpoint import check_fit
-from mmdet.engine.launch import add_common_arguments, build_runner, load_config
+from mmdet.engine.config import add_common_arguments, load_config
+from mmdet.engine.launch import build_runner
 from mmdet.errors import UserError, exit_on_user_error
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line, this process's own if it is None."""
     parser = argparse.ArgumentParser(description='Train a detector')
     parser.add_argument('config', help='config file')
     parser.add_argument(
@@ -29,11 +32,19 @@ def parse_args() -> argparse.Namespace:
         help="scale the learning rate by the batch size over all processes to the config's",
     )
     add_common_arguments(parser)
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> Runner:
+    """Train, and return the runner: its `work_dir` holds what the training left.
+
+    Args:
+        argv: the command line without the program's name; this process's own if it is None.
+
+    Raises:
+        UserError: something that the user can mend.
+    """
+    args = parse_args(argv)
     cfg = load_config(args)
     if args.amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
@@ -51,6 +62,7 @@ def main() -> None:
         if checkpoint:
             check_fit(runner.model, checkpoint, resume=True)
     runner.train()
+    return runner
 
 
 if __name__ == '__main__':

@@ -86,6 +86,22 @@ class CocoMetric(BaseMetric):
         self._truth: COCO | None = None
         self._category_ids: list[int] = []  # of each label
 
+    def prepare(self) -> None:
+        """Read the annotation file, if that is not done; `dataset_meta` must be set.
+
+        Whoever calls it before the first image learns at once what `compute_metrics` would
+        complain of after the last.
+
+        Raises:
+            UserError: the file is missing, is not COCO's, or lacks a class of the data set.
+        """
+        if self._truth is not None:
+            return
+        content = read_coco_file(self.ann_file, self.backend_args)
+        labels = category_labels(content, tuple(self.dataset_meta['classes']), self.ann_file)
+        self._category_ids = list(labels)
+        self._truth = COCO(content)
+
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep each image's id, scores, labels and RLEs."""
         for sample in data_samples:
@@ -101,11 +117,7 @@ class CocoMetric(BaseMetric):
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Return the figures; -1 where there is nothing to find."""
-        if self._truth is None:
-            content = read_coco_file(self.ann_file, self.backend_args)
-            labels = category_labels(content, tuple(self.dataset_meta['classes']), self.ann_file)
-            self._category_ids = list(labels)
-            self._truth = COCO(content)
+        self.prepare()
         detections = _to_coco(results, self._category_ids)
         if self.result_file:
             _write_results(detections, self.result_file)

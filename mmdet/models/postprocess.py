@@ -10,12 +10,14 @@ padded input's height and width.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import torch
 import torch.nn.functional as F
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmdet.errors import UserError
 from mmdet.ops import masks_to_rle, matrix_nms
 
 # Mask pixels drawn at one time; 2**24 of them are 64 MB in float32.
@@ -37,6 +39,9 @@ class TestConfig:
         kernel: of Matrix NMS, `gaussian` or `linear`.
         sigma: of the gaussian kernel.
         max_per_img: instances that are kept, best first; -1 for all.
+
+    Raises:
+        UserError: a value is of another type, or out of its range.
     """
 
     __test__ = False  # its name makes pytest take it for a test otherwise
@@ -48,6 +53,28 @@ class TestConfig:
     kernel: str = 'gaussian'
     sigma: float = 2.0
     max_per_img: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ('nms_pre', 'max_per_img'):
+            value = getattr(self, name)
+            if type(value) is not int or (value < 1 and value != -1):
+                raise UserError(
+                    f'test_cfg: {name}={value!r} is no number from 1 on, and not -1 for all'
+                )
+        for name in ('score_thr', 'mask_thr', 'filter_thr'):
+            value = getattr(self, name)
+            if not _is_number(value) or not 0 <= value <= 1:
+                raise UserError(f'test_cfg: {name}={value!r} is no number between 0 and 1')
+        if self.kernel not in ('gaussian', 'linear'):
+            raise UserError(
+                f"test_cfg: Matrix NMS has no kernel={self.kernel!r}, only 'gaussian' and 'linear'"
+            )
+        if not _is_number(self.sigma) or not 0 < self.sigma < inf:
+            raise UserError(f'test_cfg: sigma={self.sigma!r} is no number above 0')
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass

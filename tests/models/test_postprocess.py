@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mmdet.errors import UserError
 from mmdet.models.postprocess import TestConfig, decode, find_candidates, maskness, point_nms
 
 SIZE = (16, 16)
@@ -138,3 +139,29 @@ def test_nothing_found():
     assert len(found) == 0
     assert found.masks.to_ndarray().shape == (0, 64, 64)
     assert found.labels.dtype == torch.long
+
+
+@pytest.mark.parametrize(
+    ('settings', 'complaint'),
+    [
+        (dict(kernel='gausian'), "no kernel='gausian', only 'gaussian' and 'linear'"),
+        (dict(sigma=0), 'sigma=0 '),
+        (dict(sigma=float('nan')), 'sigma=nan '),
+        (dict(sigma='2.0'), "sigma='2.0' "),
+        (dict(score_thr=-0.1), 'score_thr=-0.1 '),
+        (dict(mask_thr=1.5), 'mask_thr=1.5 '),
+        (dict(filter_thr=None), 'filter_thr=None '),
+        (dict(nms_pre=500.0), 'nms_pre=500.0 '),
+        (dict(nms_pre=True), 'nms_pre=True '),
+        (dict(max_per_img=0), 'max_per_img=0 .*-1 for all'),
+        (dict(max_per_img='100'), "max_per_img='100' "),
+    ],
+)
+def test_settings_are_checked(settings, complaint):
+    with pytest.raises(UserError, match=complaint):
+        TestConfig(**settings)
+
+
+def test_settings_at_the_ends_of_their_ranges():
+    TestConfig(nms_pre=-1, score_thr=0, mask_thr=1, filter_thr=0.0, sigma=1e-3, max_per_img=-1)
+    TestConfig(nms_pre=1, kernel='linear', max_per_img=1)

@@ -5,7 +5,7 @@ import pytest
 import timm
 import torch
 
-from mmdet.engine.config_check import check_config
+from mmdet.engine.config import check_config
 from mmdet.errors import UserError
 from mmdet.models.backbones.timm_backbone import TIMMBackbone
 

@@ -8,32 +8,6 @@ SOLO = str(REPO / 'configs/solo/solo_r50_fpn_1x_coco.py')
 SOLOV2 = str(REPO / 'configs/solov2/solov2_r50_fpn_1x_coco.py')
 
 
-def test_work_dir_is_the_options_then_the_configs_then_the_files_name(tmp_path):
-    assert load(SOLO).work_dir == 'work_dirs/solo_r50_fpn_1x_coco'
-    assert load(SOLO, '--cfg-options', 'work_dir=w').work_dir == 'w'
-    assert load(SOLO, '--cfg-options', 'work_dir=w', '--work-dir', 'v').work_dir == 'v'
-
-
-def test_data_root_moves_data_sets_and_evaluators(tmp_path):
-    cfg = load(SOLO, '--data-root', str(tmp_path))
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        assert cfg[loader].dataset.data_root == str(tmp_path)
-    for evaluator in ('val_evaluator', 'test_evaluator'):
-        assert cfg[evaluator].ann_file == f'{tmp_path}/annotations/instances_val2017.json'
-
-
-def test_data_root_reaches_into_wrappers(tmp_path):
-    path = tmp_path / 'wrapped.py'
-    path.write_text(
-        f"_base_ = '{SOLO}'\n"
-        "train_dataloader = dict(dataset=dict(_delete_=True, type='RepeatDataset', times=2,\n"
-        "    dataset=dict(type='ConcatDataset', datasets=[\n"
-        "        dict(type='CocoDataset', ann_file='a.json', data_root='old')])))\n"
-    )
-    cfg = load(str(path), '--data-root', str(tmp_path))
-    assert cfg.train_dataloader.dataset.dataset.datasets[0].data_root == str(tmp_path)
-
-
 @pytest.mark.parametrize(
     ('options', 'complaint'),
     [
@@ -63,23 +37,6 @@ def test_a_mistake_in_the_mask_features_head_is_named():
         load(SOLOV2, '--cfg-options', 'model.mask_head.mask_feature_head.chans=8')
 
 
-def test_a_loop_may_be_named_twice():
-    assert 'by_epoch' not in load(SOLO, '--cfg-options', 'train_cfg.by_epoch=True').train_cfg
-
-
 def test_amp_and_parameter_groups_go_together():
     options = ['optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.paramwise_cfg.bias_lr_mult=2.0']
     assert load(SOLO, '--cfg-options', *options).optim_wrapper.paramwise_cfg.bias_lr_mult == 2
-
-
-def test_files_that_are_no_configs(tmp_path):
-    with pytest.raises(UserError, match='does not exist'):
-        load(str(tmp_path / 'none.py'))
-    (tmp_path / 'broken.py').write_text('model = dict(\n')
-    with pytest.raises(UserError, match=r'broken\.py cannot be read: SyntaxError'):
-        load(str(tmp_path / 'broken.py'))
-    (tmp_path / 'orphan.py').write_text("_base_ = 'gone.py'\n")
-    with pytest.raises(UserError, match=r'gone\.py'):
-        load(str(tmp_path / 'orphan.py'))
-    with pytest.raises(UserError, match='--data-root'):
-        load(SOLO, '--data-root', str(tmp_path / 'none'))

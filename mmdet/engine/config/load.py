@@ -1,0 +1,85 @@
+"""From a command line to a config: the file, what the options change in it, and the check."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from mmdet.errors import UserError
+
+from .check import check_config
+from .data_root import set_data_root
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that training and testing share."""
+    parser.add_argument('--work-dir', help='folder for logs, checkpoints and metrics')
+    parser.add_argument('--data-root', help='the data set, in the layout that the config expects')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config: a.b=1 c="[1,2]" d="(3,4)"',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes of a distributed job',
+    )
+    # torch.distributed.launch passes it on.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Return the config that the common arguments describe, checked.
+
+    Raises:
+        UserError: the file or one of its settings is not as it should be.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = _read_config(args.config)
+    if args.cfg_options:
+        try:
+            cfg.merge_from_dict(args.cfg_options)
+        except (TypeError, KeyError, IndexError) as error:
+            raise UserError(f'--cfg-options do not fit {args.config}: {error}') from None
+    _name_loop_once(cfg)
+    cfg.setdefault('default_scope', 'mmdet')
+    cfg.launcher = args.launcher
+    cfg.work_dir = (
+        args.work_dir or cfg.get('work_dir') or os.path.join('work_dirs', Path(args.config).stem)
+    )
+    if args.data_root:
+        set_data_root(cfg, args.data_root)
+    check_config(cfg.to_dict())
+    return cfg
+
+
+def _read_config(path: str) -> Config:
+    if not Path(path).is_file():
+        raise UserError(f'config {path} does not exist; the shipped ones are in configs/')
+    try:
+        return Config.fromfile(path)
+    except FileNotFoundError as error:
+        raise UserError(f'config {path}: {error}') from None
+    except Exception as error:  # a config is a program: anything may go wrong in it
+        raise UserError(f'config {path} cannot be read: {type(error).__name__}: {error}') from None
+
+
+def _name_loop_once(cfg: Config) -> None:
+    """Take `by_epoch` out of a `train_cfg` whose `type` says the same; mmengine refuses both.
+
+    mmdetection's SOLOv2-light configs inherit the one and add the other.
+    """
+    train_cfg = cfg.get('train_cfg') or {}
+    if 'type' not in train_cfg or 'by_epoch' not in train_cfg:
+        return
+    by_epoch = train_cfg.pop('by_epoch')
+    if train_cfg.type != ('EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'):
+        raise UserError(
+            f'train_cfg: type={train_cfg.type!r} and by_epoch={by_epoch} contradict each other: '
+            'leave one of them out'
+        )
