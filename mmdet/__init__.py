@@ -2,6 +2,10 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
+from ._owners import check_owners
+
+check_owners()
+
 try:
     __version__ = version('mmdet-solo')
 except PackageNotFoundError:  # the source tree is on the path without having been installed

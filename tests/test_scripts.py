@@ -420,7 +420,7 @@ def test_set_up_installs_once_and_again_when_the_requirements_change(with_venv):
     assert 'using .venv instead' in result.stdout
     requirements, package = with_venv.pip_calls
     assert f'-r {with_venv.path}/requirements.txt setuptools>=77' in requirements
-    assert f'--no-build-isolation --no-deps -e {with_venv.path}' in package
+    assert f'--no-build-isolation -e {with_venv.path}[timm]' in package
 
     assert with_venv.run('train.sh', SHAPES_CONFIG).returncode == 0
     assert len(with_venv.pip_calls) == 2

@@ -121,6 +121,7 @@ pip_install() {
             -e 's|^ *Downloading ([^ ]*/)?([^ /-]+-[^ /-]+)[^ ]* \(([0-9]{2,}\.[0-9]+ MB\|.* GB)\)$|[set-up]   downloading \2 (\3)|p' \
             -e 's|^Installing collected packages:.*|[set-up]   unpacking: a minute or more|p' \
             -e 's|.*building extension "mmdet\._C" failed: |[set-up]   the ops could not be compiled: |p' \
+            -e 's|.*the CUDA kernels could not be compiled and are left out: |[set-up]   no CUDA kernels: |p' \
             -e '/^(ERROR|WARNING: Retrying)/p'
 }
 
@@ -146,7 +147,8 @@ install() {
         die "the requirements could not be installed: see above, and the whole log in $venv/install.log"
     say 'installing this package, editable, and compiling its ops (a minute or two)'
     rm -f -- "$repo"/mmdet/_C*.so
-    pip_install --verbose --no-build-isolation --no-deps -e "$repo" ||
+    # With timm, which some of the configs need.
+    pip_install --verbose --no-build-isolation -e "$repo[timm]" ||
         die "this package could not be installed: see above, and the whole log in $venv/install.log"
     compgen -G "$repo/mmdet/_C*.so" >/dev/null ||
         say "going on without the compiled ops: slower ones take their place ($venv/install.log says why)"
