@@ -70,7 +70,9 @@ and unpack them in data/coco, or in any folder with COCO_ROOT=/path/to/folder, s
 $(printf '    %s\n' "${coco_layout[@]}")
 Now training on the embedded data set instead.
 EOF
-        use_config configs/solo/solo_r18_fpn_shapes.py
+        cpu=
+        nvidia-smi -L >/dev/null 2>&1 || cpu=-cpu
+        use_config "configs/solo/solo_r18_fpn_shapes$cpu.py"
     fi
 fi
 

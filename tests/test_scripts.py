@@ -32,7 +32,7 @@ COCO_LAYOUT = (
     'val2017/',
 )
 COCO_CONFIG = 'configs/solo/solo_r50_fpn_1x_coco.py'
-SHAPES_CONFIG = 'configs/solo/solo_r18_fpn_shapes.py'
+SHAPES_CONFIG = 'configs/solo/solo_r18_fpn_shapes-cpu.py'
 
 NOTE = """
 import json, os, sys, time
@@ -202,8 +202,8 @@ def test_train_without_coco_takes_the_embedded_data_set_and_leaves_pictures(chec
         assert name in result.stdout
     train, test = checkout.calls
     assert (train['args'], train['cwd']) == ([SHAPES_CONFIG], str(checkout.path))
-    work_dir = checkout.path / 'work_dirs/solo_r18_fpn_shapes'
-    assert test['args'][:2] == [f'{work_dir}/solo_r18_fpn_shapes.py', f'{work_dir}/epoch_1.pth']
+    work_dir = checkout.path / 'work_dirs/solo_r18_fpn_shapes-cpu'
+    assert test['args'][:2] == [f'{work_dir}/solo_r18_fpn_shapes-cpu.py', f'{work_dir}/epoch_1.pth']
     assert test['args'][test['args'].index('--show-dir') + 1] == f'{work_dir}/vis'
     for path in ('epoch_1.pth', 'curves.png', 'vis'):
         assert f' {work_dir}/{path}\n' in result.stdout

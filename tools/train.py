@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Sequence
 
 from mmengine.runner import Runner, find_latest_checkpoint
+from torch.distributed.elastic.multiprocessing.errors import record
 
 from mmdet.engine.checkpoint import check_fit
 from mmdet.engine.config import add_common_arguments, load_config
@@ -67,4 +68,4 @@ def main(argv: Sequence[str] | None = None) -> Runner:
 
 if __name__ == '__main__':
     with exit_on_user_error():
-        main()
+        record(main)()  # for tools/train_dist.py to say which process failed, and of what

@@ -8,7 +8,7 @@ from tests.conftest import REPO
 from tests.processes import run_tool
 
 CONFIG = """
-_base_ = '{repo}/configs/solo/solo_r18_fpn_shapes.py'
+_base_ = '{repo}/configs/solo/solo_r18_fpn_shapes-cpu.py'
 data_root = '{root}/'
 model = dict(
     backbone=dict(base_channels=8),
