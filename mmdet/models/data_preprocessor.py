@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor, nn
 
+from mmdet.models.memory_format import in_quickest_order
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 
@@ -56,7 +56,7 @@ class DetDataPreprocessor(ImgDataPreprocessor):
     def forward(self, data: dict, training: bool = False) -> dict:
         """Return `inputs` (B, 3, H, W) float32 and `data_samples` on the model's device.
 
-        On a CPU the images are channels last in memory.
+        In memory the images lie as `memory_format` says.
         """
         data = super().forward(data, training)
         inputs, samples = data['inputs'], data['data_samples']
@@ -65,10 +65,7 @@ class DetDataPreprocessor(ImgDataPreprocessor):
         if training:
             for augment in self.batch_augments:
                 inputs, samples = augment(inputs, samples)
-        if inputs.device.type == 'cpu':
-            # A CPU's convolutions are quicker in this order, and keep it through the network.
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return dict(inputs=inputs, data_samples=samples)
+        return dict(inputs=in_quickest_order(inputs), data_samples=samples)
 
 
 @MODELS.register_module()
