@@ -7,13 +7,13 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.fileio import join_path
-from mmengine.runner import Runner
 
 from mmdet.errors import UserError
 from mmdet.ops import warn_of_slow_ops
 
 from .config_check import check_config
 from .processes import start_processes
+from .runner import Runner
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
