@@ -1,7 +1,7 @@
 """What surrounds the model in training: hooks, checkpoints, optimizer wrappers, start-up."""
 
 from . import checkpoint  # registers the loaders
-from .hooks import CheckpointHook, CurvesHook, DetVisualizationHook, RuntimeInfoHook
+from .hooks import CheckpointHook, CurvesHook, DetVisualizationHook, LoggerHook, RuntimeInfoHook
 from .optim_wrapper import AmpOptimWrapper
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     'CheckpointHook',
     'CurvesHook',
     'DetVisualizationHook',
+    'LoggerHook',
     'RuntimeInfoHook',
     'checkpoint',
 ]

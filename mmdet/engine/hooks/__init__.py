@@ -2,7 +2,14 @@
 
 from .checkpoint_hook import CheckpointHook
 from .curves_hook import CurvesHook
+from .logger_hook import LoggerHook
 from .runtime_info_hook import RuntimeInfoHook
 from .visualization_hook import DetVisualizationHook
 
-__all__ = ['CheckpointHook', 'CurvesHook', 'DetVisualizationHook', 'RuntimeInfoHook']
+__all__ = [
+    'CheckpointHook',
+    'CurvesHook',
+    'DetVisualizationHook',
+    'LoggerHook',
+    'RuntimeInfoHook',
+]
