@@ -1,6 +1,7 @@
 """What many tests share: the scope, a small model, a small data set on disk."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from mmdet.datasets.shapes import draw_dataset
 from mmdet.utils import register_all_modules
+from tests.devices import remote_device
 
 REPO = Path(__file__).parents[1]
 
@@ -21,6 +23,16 @@ def registered():
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def other_device() -> Iterator[torch.device]:
+    """A device that is not the CPU: a GPU, or what keeps a GPU's rules where there is none."""
+    if torch.cuda.is_available():
+        yield torch.device('cuda', 0)
+        return
+    with remote_device() as device:
+        yield device
 
 
 @pytest.fixture(scope='session')

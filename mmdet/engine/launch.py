@@ -1,15 +1,12 @@
 """From a config to a runner: what tools/train.py and tools/test.py share."""
 
-import os
-from datetime import timedelta
-
-import torch
-import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmdet.errors import UserError
 from mmdet.ops import warn_of_slow_ops
+from mmdet.registry import RUNNERS
+
+from .processes import start_processes
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -19,26 +16,7 @@ def build_runner(cfg: Config) -> Runner:
         UserError: there are fewer GPUs than processes on this machine.
     """
     if cfg.launcher != 'none':
-        _start_processes(cfg)
-    runner = Runner.from_cfg(cfg)
+        start_processes(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     warn_of_slow_ops(next(runner.model.parameters()).device.type)
     return runner
-
-
-def _start_processes(cfg: Config) -> None:
-    gpus, wanted = torch.cuda.device_count(), int(os.environ.get('LOCAL_WORLD_SIZE', 1))
-    if 0 < gpus < wanted:
-        raise UserError(
-            f'{wanted} processes were asked for, but this machine has {gpus} GPUs: ask for {gpus}'
-        )
-    if gpus:
-        return  # the runner does the rest, over NCCL
-    # mmengine would choose a CUDA device for each process; it takes a group that is there.
-    timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
-    dist.init_process_group('gloo', timeout=timedelta(seconds=timeout))
-    cfg.model_wrapper_cfg = dict(
-        type='MMDistributedDataParallel',
-        device_ids=None,
-        broadcast_buffers=False,
-        find_unused_parameters=cfg.get('find_unused_parameters', False),
-    )

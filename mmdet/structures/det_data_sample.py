@@ -1,6 +1,7 @@
 """One image's annotations and predictions."""
 
 from mmengine.structures import BaseDataElement, InstanceData
+from torch import Tensor
 
 
 class DetDataSample(BaseDataElement):
@@ -31,3 +32,18 @@ class DetDataSample(BaseDataElement):
     @pred_instances.setter
     def pred_instances(self, value: InstanceData) -> None:
         self.set_field(value, '_pred_instances', dtype=InstanceData)
+
+    def pin_memory(self) -> 'DetDataSample':
+        """Return the sample in pinned memory; a data loader with `pin_memory=True` calls it."""
+        return _pin(self)
+
+
+def _pin(element: BaseDataElement) -> BaseDataElement:
+    """Return an element whose tensors, and those of the elements that it holds, are pinned."""
+    pinned = element.new()
+    for name, value in element.items():
+        if isinstance(value, BaseDataElement):
+            pinned.set_data({name: _pin(value)})
+        elif isinstance(value, Tensor):
+            pinned.set_data({name: value.pin_memory()})
+    return pinned

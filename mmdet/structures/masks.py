@@ -9,6 +9,7 @@ import mmcv
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmengine.structures import BaseDataElement
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
@@ -80,35 +81,35 @@ class BitmapMasks:
         )
 
 
-class PackedMasks:
+class PackedMasks(BaseDataElement):
     """Bitmaps at one bit a pixel: what a worker sends, and what goes to the GPU.
+
+    mmengine moves tensors and data elements alone. So this is one, and goes wherever the instances
+    that hold it go: `to`, `cpu`, `cuda`, `detach` give masks whose bits are there.
 
     Attributes:
         bits: (N, H, ceil(W / 8)) uint8, the leftmost pixel in the highest bit.
-        height: of the masks, padding included.
-        width: likewise.
+        height: of the masks in pixels, padding included.
+        width: of the masks in pixels, padding included.
     """
 
     def __init__(self, bits: Tensor, height: int, width: int) -> None:
-        self.bits = bits
-        self.height = height
-        self.width = width
+        super().__init__(metainfo=dict(height=height, width=width), bits=bits)
+
+    def new(self, *, metainfo: dict | None = None, **fields: Tensor) -> 'PackedMasks':
+        """Return masks with some of these ones' attributes replaced; see mmengine's class."""
+        return PackedMasks(**{**self.metainfo, **dict(self.items()), **(metainfo or {}), **fields})
 
     def __len__(self) -> int:
         return len(self.bits)
 
     def __getitem__(self, index: Tensor | slice) -> 'PackedMasks':
-        return PackedMasks(self.bits[index], self.height, self.width)
+        return self.new(bits=self.bits[index])
 
     @staticmethod
     def cat(masks: 'Sequence[PackedMasks]') -> 'PackedMasks':
         """Join masks of one size; `InstanceData` indexes by it."""
-        bits = torch.cat([part.bits for part in masks])
-        return PackedMasks(bits, masks[0].height, masks[0].width)
-
-    def to(self, *args: torch.device | str, non_blocking: bool = False) -> 'PackedMasks':
-        """Return the masks on another device."""
-        return PackedMasks(self.bits.to(*args, non_blocking=non_blocking), self.height, self.width)
+        return masks[0].new(bits=torch.cat([part.bits for part in masks]))
 
     def pad(self, shape: tuple[int, int]) -> 'PackedMasks':
         """Extend to `shape` (height, width) at the bottom and the right; nothing is copied."""
@@ -121,14 +122,24 @@ class PackedMasks:
         missing = self.width - pixels.shape[2], self.height - pixels.shape[1]
         return F.pad(pixels, (0, missing[0], 0, missing[1]))
 
+    def to_ndarray(self) -> np.ndarray:
+        """Return the (N, H, W) uint8 bitmaps on the CPU."""
+        return self.cpu().to_tensor().numpy()
+
+    def numpy(self) -> np.ndarray:
+        """Return what `to_ndarray` does: `numpy()` of a sample makes arrays of all it holds."""
+        return self.to_ndarray()
+
 
 class RLEMasks:
     """N masks of one image as COCO RLEs: what a detector predicts.
 
+    They are bytes, wherever the model runs, and stay where they are when the instances move.
+
     Attributes:
         rles: `dict(size=[H, W], counts=bytes)` each, as pycocotools writes them.
-        height: of the image.
-        width: likewise.
+        height: of the image in pixels.
+        width: of the image in pixels.
     """
 
     def __init__(self, rles: Sequence[dict], height: int, width: int) -> None:

@@ -16,22 +16,26 @@ def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> 
     Args:
         segmentation: polygons `[[x1, y1, x2, y2, ...], ...]` in pixels, RLE with a list of
             counts, or RLE with COCO's compressed string.
-        height: of the image.
-        width: likewise.
+        height: of the image in pixels.
+        width: of the image in pixels.
     """
+    return coco_mask.decode(as_rle(segmentation, height, width))
+
+
+def as_rle(segmentation: Segmentation, height: int, width: int) -> dict:
+    """Return a COCO segmentation as compressed RLE; see `decode_segmentation`."""
     if isinstance(segmentation, list):
-        rle = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
-    elif isinstance(segmentation['counts'], list):
-        rle = coco_mask.frPyObjects(segmentation, height, width)
-    else:
-        rle = segmentation
-    return coco_mask.decode(rle)
+        return coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+    if isinstance(segmentation['counts'], list):
+        return coco_mask.frPyObjects(segmentation, height, width)
+    return segmentation
 
 
 def encode_mask(mask: np.ndarray) -> Segmentation:
     """Write a mask (h, w) of 0 and 1 as COCO polygons, or as run lengths where those would lie.
 
-    COCO's polygons cannot have holes, and describe masks of a few pixels badly.
+    COCO's polygons cannot have holes, describe masks of a few pixels badly, and none at all mean
+    that a mask is missing, where run lengths can say that it is empty.
     """
     polygons = _trace(mask)
     if polygons:
@@ -43,7 +47,9 @@ def encode_mask(mask: np.ndarray) -> Segmentation:
 
 
 def _trace(mask: np.ndarray) -> list[list[float]]:
-    """Simplified outlines of a mask's parts; none at all if it has a hole."""
+    """Simplified outlines of a mask's parts; none at all if it has a hole, or is empty."""
+    if not mask.any():
+        return []
     # OpenCV's contours run through the centres of the border pixels, which would cost half a pixel
     # all around. On an enlarged mask the same rule costs only an eighth.
     enlarged = cv2.resize(mask, None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST)

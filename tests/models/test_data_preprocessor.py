@@ -42,6 +42,27 @@ def test_on_a_cpu_images_come_in_the_order_of_its_convolutions():
     )
 
 
+def test_all_that_is_annotated_goes_to_the_device(other_device):
+    preprocessor = MODELS.build(
+        dict(
+            type='DetDataPreprocessor',
+            mean=[123.675, 116.28, 103.53],
+            std=[58.395, 57.12, 57.375],
+            bgr_to_rgb=True,
+            pad_mask=True,
+            batch_augments=[dict(type='BatchFixedSizePad', size=(160, 192), pad_mask=True)],
+        )
+    ).to(other_device)
+    result = preprocessor(batch(), True)
+    assert result['inputs'].device == other_device
+    assert result['inputs'].shape == (2, 3, 160, 192)
+    for sample in result['data_samples']:
+        truth = sample.gt_instances
+        assert truth.bboxes.device == truth.labels.device == other_device
+        assert truth.masks.bits.device == other_device
+        assert truth.masks.to_tensor().device == other_device
+
+
 def test_only_training_pads_to_a_size():
     result = preprocess(batch(), training=False, size=(160, 192))
     assert result['inputs'].shape == (2, 3, 96, 128)

@@ -1,10 +1,13 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
 
-from mmdet.structures import BitmapMasks, RLEMasks
+from mmdet.structures import BitmapMasks, PackedMasks, RLEMasks
 
 
 @pytest.fixture
@@ -19,6 +22,38 @@ def test_packing_keeps_every_pixel_and_pads(bitmaps):
     padded = packed.pad((16, 32)).to_tensor()
     assert padded.dtype == torch.uint8
     np.testing.assert_array_equal(padded, np.pad(bitmaps, ((0, 0), (0, 6), (0, 19))))
+
+
+def test_packed_masks_follow_their_instances(bitmaps, other_device):
+    """Not only `to`: what else moves data elements asks of a field what it is, not what it can."""
+    packed = BitmapMasks(bitmaps, 10, 13).pack()
+    there = InstanceData(masks=packed).to(other_device)
+    assert there.masks.bits.device == other_device
+    assert there.masks.to_tensor().device == other_device
+    np.testing.assert_array_equal(there.masks.to_ndarray(), bitmaps)
+    here = there.cpu()
+    assert isinstance(here.masks, PackedMasks)
+    assert (here.masks.height, here.masks.width) == (10, 13)
+    assert torch.equal(here.masks.bits, packed.bits)
+    np.testing.assert_array_equal(there.numpy().masks, bitmaps)
+    np.testing.assert_array_equal(there.detach()[1:3].cpu().masks.to_ndarray(), bitmaps[1:3])
+    assert packed.bits.device.type == 'cpu'  # moving leaves the masks as they are
+
+
+def test_packed_masks_are_copied_and_sent_whole(bitmaps):
+    packed = BitmapMasks(bitmaps, 10, 13).pack().pad((16, 32))
+    for same in (copy.deepcopy(packed), pickle.loads(pickle.dumps(packed))):
+        assert (len(same), same.height, same.width) == (4, 16, 32)
+        assert torch.equal(same.to_tensor(), packed.to_tensor())
+
+
+def test_run_lengths_stay_where_they_are(bitmaps, other_device):
+    rles = RLEMasks(coco_mask.encode(np.asfortranarray(bitmaps.transpose(1, 2, 0))), 10, 13)
+    there = InstanceData(masks=rles, scores=torch.rand(4)).to(other_device)
+    best = there.scores.argsort(descending=True)[:2]
+    assert there.masks[best].rles == [rles.rles[i] for i in best.tolist()]
+    for moved in (there.cpu(), there.detach(), there.numpy()):
+        assert moved.masks.rles == rles.rles
 
 
 def test_no_masks(bitmaps):

@@ -44,3 +44,10 @@ def test_a_mask_with_a_hole_becomes_run_lengths(corner):
     assert segmentation['size'] == [20, 30]
     assert sum(segmentation['counts']) == mask.size
     np.testing.assert_array_equal(decode_segmentation(segmentation, 20, 30), mask)
+
+
+def test_an_empty_mask_becomes_run_lengths():
+    mask = np.zeros((20, 30), dtype=np.uint8)
+    segmentation = encode_mask(mask)
+    assert segmentation == dict(size=[20, 30], counts=[600])
+    np.testing.assert_array_equal(decode_segmentation(segmentation, 20, 30), mask)

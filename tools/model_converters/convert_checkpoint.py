@@ -11,8 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mmdet.engine.checkpoint import read_checkpoint
-from mmdet.engine.checkpoint_layouts import known_layouts, unknown_names
+from mmdet.engine.checkpoint import known_layouts, read_checkpoint, unknown_names
 from mmdet.errors import UserError, exit_on_user_error
 
 NOTES = f"""\

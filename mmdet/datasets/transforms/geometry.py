@@ -52,26 +52,70 @@ class Pad(MMCVPad):
 
 @TRANSFORMS.register_module()
 class RandomResize(MMCVRandomResize):
-    """Resize to a random scale; see mmcv's class for the arguments."""
+    """Resize to a random scale; see mmcv's class for the first two arguments.
+
+    Args:
+        scale: (w, h), or two of them to choose between.
+        ratio_range: the scale is multiplied by a number of this range.
+        resize_type: the transform that resizes; it takes the arguments of `Resize`.
+        keep_ratio: of `Resize`, as are the following.
+        clip_object_border: boxes end at the image's border.
+        backend: `cv2` or `pillow`.
+        interpolation: of the image.
+    """
 
     def __init__(
         self,
         scale: tuple[int, int] | list[tuple[int, int]],
         ratio_range: tuple[float, float] | None = None,
         resize_type: str = 'Resize',
-        **resize_kwargs: object,
+        keep_ratio: bool = False,
+        clip_object_border: bool = True,
+        backend: str = 'cv2',
+        interpolation: str = 'bilinear',
     ) -> None:
-        super().__init__(scale, ratio_range, f'mmdet.{resize_type}', **resize_kwargs)
+        super().__init__(
+            scale,
+            ratio_range,
+            _in_our_scope(resize_type),
+            keep_ratio=keep_ratio,
+            clip_object_border=clip_object_border,
+            backend=backend,
+            interpolation=interpolation,
+        )
 
 
 @TRANSFORMS.register_module()
 class RandomChoiceResize(MMCVRandomChoiceResize):
-    """Resize to one of several scales; see mmcv's class for the arguments."""
+    """Resize to one of several scales.
+
+    Args:
+        scales: (w, h) each, or a square's side.
+        resize_type: the transform that resizes; it takes the arguments of `Resize`.
+        keep_ratio: of `Resize`, as are the following.
+        clip_object_border: boxes end at the image's border.
+        backend: `cv2` or `pillow`.
+        interpolation: of the image.
+    """
 
     def __init__(
         self,
         scales: list[tuple[int, int] | int],
         resize_type: str = 'Resize',
-        **resize_kwargs: object,
+        keep_ratio: bool = False,
+        clip_object_border: bool = True,
+        backend: str = 'cv2',
+        interpolation: str = 'bilinear',
     ) -> None:
-        super().__init__(scales, f'mmdet.{resize_type}', **resize_kwargs)
+        super().__init__(
+            scales,
+            _in_our_scope(resize_type),
+            keep_ratio=keep_ratio,
+            clip_object_border=clip_object_border,
+            backend=backend,
+            interpolation=interpolation,
+        )
+
+
+def _in_our_scope(name: str) -> str:
+    return name if '.' in name else f'mmdet.{name}'

@@ -1,11 +1,9 @@
 """From an item of the data list to arrays."""
 
-import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
-from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 
-from mmdet.datasets.file_backend import file_backend
+from mmdet.datasets.image_file import UnreadableImageError, read_image
 from mmdet.errors import UserError
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.masks import BitmapMasks
@@ -15,27 +13,69 @@ from .instances import select_instances
 
 
 @TRANSFORMS.register_module()
-class LoadImageFromFile(MMCVLoadImageFromFile):
-    """Read the image at `img_path` as (h, w, 3) BGR; see mmcv's class for the arguments.
+class LoadImageFromFile(BaseTransform):
+    """Read the image at `img_path`, at the annotated size; see `mmdet.datasets.image_file`.
+
+    Adds `img`, (h, w, 3) BGR, `img_shape` and `ori_shape`, both (h, w). The arguments are mmcv's.
+
+    Args:
+        to_float32: make float32 of uint8.
+        color_type: `color`, `grayscale`, `unchanged` or another flag of `mmcv.imfrombytes`.
+        imdecode_backend: `cv2`, `pillow` or another of `mmcv.imfrombytes`.
+        file_client_args: the older form of `backend_args`.
+        ignore_empty: skip an image that is missing or broken (the data set draws another one).
+        backend_args: of mmengine's storage backend, if images are not on a local disk.
 
     Raises:
-        UserError: the file is missing, cannot be read or is no image; it names the path.
+        UserError: the file is missing, is no image, or has another size than the item's `height`
+            and `width`; it names the path.
     """
 
-    def transform(self, results: dict) -> dict | None:
-        path = results['img_path']
-        file_backend(path, self.backend_args)  # complains more clearly than mmcv's class does
-        try:
-            return super().transform(results)
-        except FileNotFoundError:
-            raise UserError(f'image {path} does not exist') from None
-        except OSError as error:
-            raise UserError(f'image {path} cannot be read: {error}') from None
-        except (AssertionError, cv2.error):
+    def __init__(
+        self,
+        to_float32: bool = False,
+        color_type: str = 'color',
+        imdecode_backend: str = 'cv2',
+        file_client_args: dict | None = None,
+        ignore_empty: bool = False,
+        *,
+        backend_args: dict | None = None,
+    ) -> None:
+        if file_client_args is not None and backend_args is not None:
             raise UserError(
-                f'image {path} cannot be read: it is broken or no image; '
-                'replace the file or take it out of the annotation file'
-            ) from None
+                'LoadImageFromFile has both file_client_args and backend_args; '
+                'name backend_args alone'
+            )
+        self.to_float32 = to_float32
+        self.color_type = color_type
+        self.imdecode_backend = imdecode_backend
+        self.ignore_empty = ignore_empty
+        self.backend_args = backend_args or _as_backend_args(file_client_args)
+
+    def transform(self, results: dict) -> dict | None:
+        annotated = 'height' in results and 'width' in results
+        try:
+            image = read_image(
+                results['img_path'],
+                size=(results['height'], results['width']) if annotated else None,
+                flag=self.color_type,
+                imdecode_backend=self.imdecode_backend,
+                backend_args=self.backend_args,
+            )
+        except UnreadableImageError:
+            if self.ignore_empty:
+                return None
+            raise
+        if self.to_float32:
+            image = image.astype(np.float32)
+        return results | dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
+
+
+def _as_backend_args(file_client_args: dict | None) -> dict | None:
+    """mmengine's file clients have its storage backends' names, but for the local disk."""
+    if file_client_args and file_client_args.get('backend') == 'disk':
+        return {**file_client_args, 'backend': 'local'}
+    return file_client_args
 
 
 @TRANSFORMS.register_module()
@@ -49,7 +89,7 @@ class LoadAnnotations(BaseTransform):
         with_bbox: load `gt_bboxes` and `gt_ignore_flags`.
         with_label: load `gt_bboxes_labels`.
         with_mask: load `gt_masks`.
-        poly2mask: masks are bitmaps either way. False, which keeps polygons in mmdetection, saves
+        poly2mask: has no effect here, accepted because mmdetection's SOLOv2 configs write it. There
             it time but trains the same: SOLO learns from bitmaps, which differ by less than a
             pixel at the outlines, and polygons cannot hold masks given as RLE.
         box_type: `hbox` or None, both upright boxes as arrays.

@@ -1,117 +1,184 @@
-"""Finding mistakes in a config before anything is built from it."""
+"""Finding mistakes in a config before anything is built from it.
 
-import inspect
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
-from types import ModuleType
+What is looked at is what the runner will build, all of it, and nothing else: the signatures of
+mmengine's, mmcv's, torch's and this project's classes say which keys they take, and of which types.
+A user's own class is held against its own signature alone; variables that the file's code used
+are not looked at.
+"""
 
-import mmengine.registry
-from mmengine.optim import OptimWrapper
-from mmengine.registry import Registry
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
-from mmdet import registry as mmdet_registry
+import torch.distributed as dist
+from mmengine.utils.dl_utils import set_multi_processing
+
 from mmdet.errors import UserError
-from mmdet.models.heads import MaskFeatModule
-from mmdet.models.postprocess import TestConfig
+from mmdet.registry import (
+    DATASETS,
+    EVALUATOR,
+    HOOKS,
+    LOG_PROCESSORS,
+    METRICS,
+    MODEL_WRAPPERS,
+    MODELS,
+    RUNNERS,
+    VISUALIZERS,
+)
+
+from .loaders import check_loader
+from .objects import Place, check_object, check_values
+from .signature import arguments_of, suggestion
+from .top_level import check_names
+from .training import check_optim_wrapper, check_other_loop, check_schedulers, check_train_cfg
+
+_HOOK = Place(HOOKS, handled=frozenset({'priority'}))
+_STAGES = {
+    'train': ('train_dataloader', 'train_cfg', 'optim_wrapper'),
+    'val': ('val_dataloader', 'val_cfg', 'val_evaluator'),
+    'test': ('test_dataloader', 'test_cfg', 'test_evaluator'),
+}
+# mmengine's own, which None takes away
+DEFAULT_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 
 
-def _registries(module: ModuleType) -> list[Registry]:
-    return [value for value in vars(module).values() if isinstance(value, Registry)]
+def check_config(cfg: Mapping, *, source: str = 'the config', found: Sequence[str] = ()) -> None:
+    """Check a whole config.
 
-
-_OURS = [registry for registry in _registries(mmdet_registry) if registry.scope == 'mmdet']
-_ALL = _OURS + _registries(mmengine.registry)
-# Arguments that are themselves dicts of a class's arguments, without a type.
-_UNTYPED = {'model.test_cfg': TestConfig, 'model.mask_head.mask_feature_head': MaskFeatModule}
-
-
-def check_config(cfg: Mapping) -> None:
-    """Check the types, keys and numbers of classes of a whole config.
+    Args:
+        cfg: the config, as a dict.
+        source: what to call it.
+        found: mistakes that are known already.
 
     Raises:
-        UserError: a type that is not registered; a key that one of this project's modules does
-            not know; a head whose `num_classes` is not the number of the data set's classes.
+        UserError: there are mistakes; each has its line, and the last line says the first, and how
+            many they are.
     """
-    for path, module in _modules(cfg, ''):
-        if path in _UNTYPED:
-            _check_keys(path, module, _UNTYPED[path])
+    problems = sorted({*found, *_problems(cfg)})
+    if len(problems) == 1:
+        raise UserError(f'{source}: {problems[0]}')
+    if problems:
+        listed = '\n'.join(problems)
+        raise UserError(f'{listed}\n{len(problems)} mistakes in {source}; the first: {problems[0]}')
+
+
+def _problems(cfg: Mapping) -> Iterator[str]:
+    yield from check_names(cfg)
+    if not cfg.get('model'):
+        yield "there is no 'model'"
+    for keys in _STAGES.values():
+        missing = [key for key in keys if cfg.get(key) is None]
+        if 0 < len(missing) < len(keys):
+            given = [key for key in keys if key not in missing]
+            yield f'{given[0]} needs {" and ".join(missing)} beside it'
+    if cfg.get('param_scheduler') is not None and cfg.get('optim_wrapper') is None:
+        yield 'param_scheduler needs optim_wrapper beside it'
+    if cfg.get('runner_type') is not None:
+        runner = dict(type=cfg['runner_type'])
+        yield from check_object(runner, 'runner_type', Place(RUNNERS, supplied=None))
+    for key, check in _CHECKS.items():
+        # Of a value of the wrong kind there is nothing more to say.
+        if isinstance(cfg.get(key), Mapping | list | tuple):
+            yield from check(cfg[key], key)
+    yield from _check_num_classes(cfg)
+
+
+def _check_evaluator(node: object, path: str) -> Iterator[str]:
+    if isinstance(node, Mapping) and 'metrics' in node:
+        yield from check_object(node, path, Place(EVALUATOR, 'Evaluator'))
+    elif isinstance(node, Mapping):
+        yield from check_object(node, path, Place(METRICS))
+    else:
+        for index, metric in enumerate(node):
+            yield from check_object(metric, f'{path}.{index}', Place(METRICS))
+
+
+def _check_default_hooks(node: Mapping, path: str) -> Iterator[str]:
+    for name, hook in node.items():
+        if hook is None:
+            continue
+        if isinstance(hook, Mapping) and 'type' not in hook:
+            others = [*DEFAULT_HOOKS, *(key for key in node if key != name)]
+            yield f'{path}.{name} names no type of hook{suggestion(name, others)}'
         else:
-            _check_module(path, module)
-    _check_num_classes(cfg)
+            yield from check_object(hook, f'{path}.{name}', _HOOK)
 
 
-def _modules(node: object, path: str) -> Iterator[tuple[str, Mapping]]:
-    """Yield the dicts in a config that describe an object, and where they stand."""
+def _check_custom_hooks(node: Sequence, path: str) -> Iterator[str]:
+    for index, hook in enumerate(node):
+        yield from check_object(hook, f'{path}.{index}', _HOOK)
+
+
+def _check_env(node: Mapping, path: str) -> Iterator[str]:
+    parts = dict(cudnn_benchmark=bool, mp_cfg=dict, dist_cfg=dict, resource_limit=int)
+    yield from _check_settings(node, path, parts)
+    processes = arguments_of(set_multi_processing).hints
+    processes = {key: processes[key] for key in ('mp_start_method', 'opencv_num_threads')}
+    yield from _check_settings(node.get('mp_cfg'), f'{path}.mp_cfg', processes)
+    group = dict.fromkeys(arguments_of(dist.init_process_group).parameters, object)
+    group |= dict(backend=str, init_backend=str, port=int | str, timeout=int | float)
+    yield from _check_settings(node.get('dist_cfg'), f'{path}.dist_cfg', group)
+
+
+def _check_settings(node: object, path: str, hints: Mapping[str, object]) -> Iterator[str]:
+    for key in node if isinstance(node, Mapping) else ():
+        if key not in hints:
+            yield f'{path} has no setting {key!r}{suggestion(key, hints)}'
     if isinstance(node, Mapping):
-        if isinstance(node.get('type'), str) or path in _UNTYPED:
-            yield path, node
-        for key, value in node.items():
-            yield from _modules(value, f'{path}.{key}' if path else key)
-    elif isinstance(node, list | tuple):
-        for index, value in enumerate(node):
-            yield from _modules(value, f'{path}[{index}]')
+        yield from check_values(node, path, hints)
 
 
-def _check_module(path: str, module: Mapping) -> None:
-    name = module['type'].removeprefix('mmdet.')
-    ours = next((found for registry in _OURS if (found := registry.get(name))), None)
-    if ours is None:
-        if not any(registry.get(module['type']) for registry in _ALL):
-            known = [key for registry in _ALL for key in registry.module_dict]
-            raise UserError(f'{path}: there is no type {name!r}{_suggestion(name, known)}')
-        return
-    if not ours.__module__.startswith('mmdet.'):
-        return
-    _check_keys(path, module, ours)
+def _check_randomness(node: Mapping, path: str) -> Iterator[str]:
+    hints = dict(seed=int | None, diff_rank_seed=bool, deterministic=bool)
+    yield from _check_settings(node, path, hints)
 
 
-def _check_keys(path: str, module: Mapping, cls: type) -> None:
-    known = _parameters(cls)
-    handled_by_builders = {'type', '_scope_'}
-    if issubclass(cls, OptimWrapper):
-        handled_by_builders |= {'constructor', 'paramwise_cfg'}
-    for key in module.keys() - handled_by_builders if known is not None else ():
-        if key not in known:
-            name = module.get('type', cls.__name__).removeprefix('mmdet.')
-            raise UserError(f'{path}: {name} has no argument {key!r}{_suggestion(key, known)}')
-
-
-def _parameters(cls: type) -> list[str] | None:
-    """Return the names of a class's arguments; None if it takes any.
-
-    A class that takes further keyword arguments hands them to its base class.
-    """
-    names: list[str] = []
-    for base in cls.__mro__:
-        if '__init__' not in vars(base) or base is object:
-            continue
-        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
-        names += [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
-        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
-            return names
-    return None
-
-
-def _suggestion(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f'; did you mean {close[0]!r}?' if close else ''
-
-
-def _check_num_classes(cfg: Mapping) -> None:
+def _check_num_classes(cfg: Mapping) -> Iterator[str]:
     model = cfg.get('model') or {}
-    num_classes = model.get('mask_head', {}).get('num_classes')
+    head = model.get('mask_head') if isinstance(model, Mapping) else None
+    num_classes = head.get('num_classes') if isinstance(head, Mapping) else None
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        dataset = (cfg.get(loader) or {}).get('dataset') or {}
-        while 'dataset' in dataset:
+        node = cfg.get(loader)
+        dataset = node.get('dataset') if isinstance(node, Mapping) else None
+        while isinstance(dataset, Mapping) and 'dataset' in dataset:
             dataset = dataset['dataset']
-        cls = mmdet_registry.DATASETS.get(dataset['type']) if 'type' in dataset else None
-        if cls is None or num_classes is None:
+        if not isinstance(dataset, Mapping) or num_classes is None:
             continue
+        name = dataset.get('type')
+        cls = DATASETS.get(name) if isinstance(name, str) else name
         metainfo = dataset.get('metainfo') or {}
         classes = metainfo.get('classes') or getattr(cls, 'METAINFO', {}).get('classes')
         if isinstance(classes, list | tuple) and len(classes) != num_classes:
-            raise UserError(
+            yield (
                 f'model.mask_head.num_classes is {num_classes}, but {loader} has '
                 f'{len(classes)} classes: set num_classes={len(classes)}, or name the classes in '
                 f'{loader}.dataset.metainfo'
             )
+
+
+_VISUALIZER = Place(VISUALIZERS, supplied=frozenset({'name', 'save_dir'}))
+_WRAPPER = Place(MODEL_WRAPPERS, 'MMDistributedDataParallel', supplied=frozenset({'module'}))
+_CHECKS = {
+    'model': partial(check_object, place=Place(MODELS)),
+    'data_preprocessor': partial(check_object, place=Place(MODELS)),
+    'train_dataloader': check_loader,
+    'val_dataloader': check_loader,
+    'test_dataloader': check_loader,
+    'train_cfg': check_train_cfg,
+    'val_cfg': partial(check_other_loop, default='ValLoop'),
+    'test_cfg': partial(check_other_loop, default='TestLoop'),
+    'optim_wrapper': check_optim_wrapper,
+    'param_scheduler': check_schedulers,
+    'auto_scale_lr': partial(_check_settings, hints=dict(enable=bool, base_batch_size=int)),
+    'val_evaluator': _check_evaluator,
+    'test_evaluator': _check_evaluator,
+    'default_hooks': _check_default_hooks,
+    'custom_hooks': _check_custom_hooks,
+    'env_cfg': _check_env,
+    'log_processor': partial(check_object, place=Place(LOG_PROCESSORS, 'LogProcessor')),
+    'visualizer': partial(check_object, place=_VISUALIZER),
+    'randomness': _check_randomness,
+    'model_wrapper_cfg': partial(check_object, place=_WRAPPER),
+    'custom_imports': partial(
+        _check_settings, hints=dict(imports=str | list, allow_failed_imports=bool)
+    ),
+}

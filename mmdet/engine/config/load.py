@@ -4,12 +4,13 @@ import argparse
 import os
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mmdet.errors import UserError
 
-from .check import check_config
+from .check import DEFAULT_HOOKS, check_config
 from .data_root import set_data_root
+from .overrides import CfgOptions, merge_options
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         metavar='KEY=VALUE',
         help='override settings of the config: a.b=1 c="[1,2]" d="(3,4)"',
     )
@@ -36,17 +37,17 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """Return the config that the common arguments describe, checked.
 
+    Its `work_dir` is where everything of the run goes, and is decided here alone: the option's,
+    else the config's own, else `work_dirs/` and the file's name.
+
     Raises:
-        UserError: the file or one of its settings is not as it should be.
+        UserError: the file or some of its settings are not as they should be.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = _read_config(args.config)
-    if args.cfg_options:
-        try:
-            cfg.merge_from_dict(args.cfg_options)
-        except (TypeError, KeyError, IndexError) as error:
-            raise UserError(f'--cfg-options do not fit {args.config}: {error}') from None
+    problems = merge_options(cfg, args.cfg_options or {}, source=args.config)
     _name_loop_once(cfg)
+    _drop_absent_hooks(cfg)
     cfg.setdefault('default_scope', 'mmdet')
     cfg.launcher = args.launcher
     cfg.work_dir = (
@@ -54,7 +55,7 @@ def load_config(args: argparse.Namespace) -> Config:
     )
     if args.data_root:
         set_data_root(cfg, args.data_root)
-    check_config(cfg.to_dict())
+    check_config(cfg.to_dict(), source=args.config, found=problems)
     return cfg
 
 
@@ -83,3 +84,11 @@ def _name_loop_once(cfg: Config) -> None:
             f'train_cfg: type={train_cfg.type!r} and by_epoch={by_epoch} contradict each other: '
             'leave one of them out'
         )
+
+
+def _drop_absent_hooks(cfg: Config) -> None:
+    """Take hooks that are None out of `default_hooks`; mmengine lets only its own be None."""
+    hooks = cfg.get('default_hooks')
+    for name in list(hooks) if isinstance(hooks, dict) else ():
+        if hooks[name] is None and name not in DEFAULT_HOOKS:
+            del hooks[name]

@@ -26,3 +26,36 @@ def test_files_that_are_no_configs(tmp_path):
     (tmp_path / 'orphan.py').write_text("_base_ = 'gone.py'\n")
     with pytest.raises(UserError, match=r'gone\.py'):
         load(str(tmp_path / 'orphan.py'))
+
+
+def test_work_dir_of_the_config_counts(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = '{SOLO}'\nwork_dir = 'runs/mine'\n")
+    assert load(str(path)).work_dir == 'runs/mine'
+
+
+def test_a_hook_may_be_none():
+    hooks = load(SOLO, '--cfg-options', 'default_hooks.visualization=None').default_hooks
+    assert 'visualization' not in hooks
+    assert load(SOLO, '--cfg-options', 'default_hooks.timer=None').default_hooks.timer is None
+
+
+def test_a_slip_of_the_pen_in_a_file_is_named(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(
+        f"_base_ = '{SOLO}'\noptim_wraper = dict(optimizer=dict(lr=0.1))\nlr = 0.1\nmine = dict()\n"
+    )
+    with pytest.raises(UserError, match=r"mine.py: optim_wraper: .* did you mean 'optim_wrapper'"):
+        load(str(path))
+
+
+def test_values_of_a_base_may_be_used(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(
+        f"_base_ = '{SOLO}'\n"
+        'test_pipeline = _base_.test_pipeline\n'
+        'val_dataloader = dict(dataset=dict(pipeline=test_pipeline))\n'
+        "work_dir = '{{ fileBasenameNoExtension }}'\n"
+        'val_evaluator = dict(ann_file={{_base_.val_evaluator.ann_file}})\n'
+    )
+    assert load(str(path)).work_dir == 'mine'

@@ -103,7 +103,7 @@ def test_without_timm_the_extra_is_named(monkeypatch):
 
 
 def test_timms_own_arguments_pass_the_check_of_configs():
-    check_config(dict(backbone=dict(type='TIMMBackbone', **TINY_SWIN, drop_path_rate=0.1)))
+    check_config(dict(model=dict(type='TIMMBackbone', **TINY_SWIN, drop_path_rate=0.1)))
 
 
 @pytest.mark.parametrize('with_head', [True, False])

@@ -1,5 +1,3 @@
-import re
-
 import pytest
 import torch
 from mmengine.runner import load_checkpoint
@@ -206,38 +204,3 @@ def test_a_file_without_weights_is_refused(build, tmp_path):
     torch.save(dict(epoch=3), tmp_path / 'a.pth')
     with pytest.raises(UserError, match='holds no weights'):
         check_fit(build('solo'), str(tmp_path / 'a.pth'))
-
-
-@pytest.mark.parametrize(
-    ('name', 'file'),
-    [
-        ('resnext101_64x4d', 'resnext101_64x4d-ee2c6f71.pth'),
-        ('resnext101_32x4d', 'resnext101_32x4d-a5af3160.pth'),
-        ('detectron2/resnet50_caffe', 'resnet50_msra-5891d200.pth'),
-        ('resnet101_caffe', 'resnet101_caffe-3ad79236.pth'),  # an old name
-    ],
-)
-def test_openmmlabs_imagenet_weights(tmp_path, monkeypatch, tiny_model, name, file):
-    def no_network(*_: object) -> None:
-        raise OSError('no route to host')
-
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', no_network)
-    backbone = MODELS.build(
-        dict(
-            tiny_model['backbone'],
-            init_cfg=dict(type='Pretrained', checkpoint=f'open-mmlab://{name}'),
-        )
-    )
-    source = tmp_path / 'checkpoints' / file
-    with pytest.raises(UserError, match=re.escape(f'put it at {source}')):
-        backbone.init_weights()
-    expected = torch.randn_like(backbone.conv1.weight)
-    torch.save({'conv1.weight': expected}, source)
-    backbone.init_weights()
-    assert torch.equal(backbone.conv1.weight, expected)
-
-
-def test_a_name_that_openmmlab_does_not_publish(build):
-    with pytest.raises(UserError, match=r"no weights 'resnet5000'; it does .*resnext101_64x4d"):
-        check_fit(build('solo'), 'open-mmlab://resnet5000')

@@ -1,6 +1,6 @@
 import pytest
 
-from mmdet.engine import safe_load
+from mmdet.engine.checkpoint import safe_load
 
 
 @pytest.fixture

@@ -11,9 +11,7 @@ from mmengine.logging import print_log
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from mmdet.errors import UserError
-
-CONVERTER = 'tools/model_converters/convert_checkpoint.py'
+from mmdet.errors import Remedy, UserError
 
 # What mmengine and NumPy pickle into a checkpoint of a training: log histories, and methods by
 # name. None of it is in torch's list of what is safe.
@@ -114,8 +112,8 @@ def _looks_pickled(path: Path) -> bool:
 
 def _refusal(path: Path, reason: str) -> UserError:
     return UserError(
-        f'{path} cannot be loaded without running code in it: {reason}. If you trust its source: '
-        f'python {CONVERTER} {path} OUT.pth --trust'
+        f'{path} cannot be loaded without running code in it: {reason}. If you trust its source',
+        Remedy('trust', str(path)),
     )
 
 

@@ -1,0 +1,24 @@
+"""Checkpoint files: plain when saved, checked when loaded, never executed.
+
+A checkpoint comes from anywhere. It is read with `weights_only=True`, which refuses to run code,
+and whatever it was made by, its weights end up under our names in `state_dict`.
+"""
+
+from .fit import check_fit
+from .layouts import known_layouts, unknown_names
+from .plain import from_plain, to_plain
+from .read import read_checkpoint
+from .schemes import load_from_http, load_from_local, load_from_openmmlab, load_from_torchvision
+
+__all__ = [
+    'check_fit',
+    'from_plain',
+    'known_layouts',
+    'load_from_http',
+    'load_from_local',
+    'load_from_openmmlab',
+    'load_from_torchvision',
+    'read_checkpoint',
+    'to_plain',
+    'unknown_names',
+]

@@ -1,0 +1,55 @@
+"""Whether a checkpoint is one of this model."""
+
+from mmengine.model import is_model_wrapper
+from mmengine.runner import CheckpointLoader
+from torch import nn
+
+from mmdet.errors import Remedy, UserError
+
+from .layouts import known_layouts
+
+
+def check_fit(model: nn.Module, filename: str, *, resume: bool = False) -> None:
+    """Compare a checkpoint's parameters with the model's.
+
+    Args:
+        model: what the checkpoint is for.
+        filename: the checkpoint.
+        resume: it must also hold the state of a training.
+
+    Raises:
+        UserError: names and shapes are not the same; the message names the first of them. Or
+            there is no training to resume.
+    """
+    checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu', logger='silent')
+    meta = checkpoint.get('meta') or {}
+    if resume and not ('message_hub' in checkpoint and 'epoch' in meta and 'iter' in meta):
+        raise UserError(
+            f'{filename} holds no training to resume; start with its weights',
+            Remedy('settings', f'load_from={filename}'),
+        )
+    shapes = {name: tuple(value.shape) for name, value in checkpoint['state_dict'].items()}
+    model = model.module if is_model_wrapper(model) else model
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    # Old batch norms did not count their batches.
+    missing = [key for key in wanted if key not in shapes and 'num_batches_tracked' not in key]
+    unexpected = [key for key in shapes if key not in wanted]
+    other_shape = [
+        f'{key} {shapes[key]} instead of {wanted[key]}'
+        for key in wanted
+        if key in shapes and shapes[key] != wanted[key]
+    ]
+    problems = [
+        f'{title} {len(keys)}: {", ".join(keys[:3])}{", ..." if len(keys) > 3 else ""}'
+        for title, keys in (
+            ('missing', missing),
+            ('unexpected', unexpected),
+            ('of another shape', other_shape),
+        )
+        if keys
+    ]
+    if problems:
+        raise UserError(
+            f'{filename} does not fit the model; parameters {"; ".join(problems)}. '
+            f'Is it the checkpoint of this config? Known layouts: {known_layouts()}'
+        )
