@@ -16,7 +16,6 @@ _SHOWN = (
     'Epoch(',
     'Iter(',
     'LR is set based on batch size',
-    'Load checkpoint from',
     'The best checkpoint',
     'resumed epoch',
 )

@@ -4,6 +4,7 @@ Whatever started them, torch's own variables say it from here on: RANK, WORLD_SI
 MASTER_ADDR and MASTER_PORT, which torchrun sets.
 """
 
+import inspect
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
+from torch.nn.parallel import DistributedDataParallel
 
 from mmdet.errors import UserError
 
@@ -44,16 +46,26 @@ def start_processes(cfg: Config) -> None:
         raise UserError(
             f'{wanted} processes were asked for, but this machine has {gpus} GPUs: ask for {gpus}'
         )
+    # mmengine would choose the same, with a warning of each.
+    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
+        os.environ.setdefault(name, '1')
+    cfg.model_wrapper_cfg = cfg.get('model_wrapper_cfg') or _wrapper(cfg)
     if gpus:
         return
     # mmengine would choose a CUDA device for each process; it takes a group that is there.
     timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
     dist.init_process_group('gloo', timeout=timedelta(seconds=timeout))
-    cfg.model_wrapper_cfg = dict(
+    cfg.model_wrapper_cfg.setdefault('device_ids', None)
+
+
+def _wrapper(cfg: Config) -> dict:
+    """Return mmengine's own choice; torch 2.14 warns of the name that one of its keys had."""
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    buffers = 'forward_sync_buffers' if 'forward_sync_buffers' in known else 'broadcast_buffers'
+    return dict(
         type='MMDistributedDataParallel',
-        device_ids=None,
-        broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
+        **{buffers: False},
     )
 
 

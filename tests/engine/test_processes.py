@@ -152,7 +152,11 @@ def test_a_task_of_slurms_that_sees_its_own_gpu_alone(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
     for name, value in {**SLURM, 'SLURM_NODELIST': 'a', 'LOCAL_RANK': ''}.items():
         monkeypatch.setenv(name, value)
-    for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT', 'LOCAL_WORLD_SIZE'):
+    names = ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT', 'LOCAL_WORLD_SIZE')
+    for name in (*names, 'OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
         monkeypatch.setenv(name, '1')  # so that the test leaves none behind
-    start_processes(Config(dict(launcher='slurm')))
+    cfg = Config(dict(launcher='slurm', find_unused_parameters=True))
+    start_processes(cfg)
+    wrapper = cfg.model_wrapper_cfg
+    assert wrapper.find_unused_parameters and 'device_ids' not in wrapper  # as mmengine chooses
     assert (os.environ['RANK'], os.environ['LOCAL_RANK']) == ('5', '0')

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import torchrun
+
 
 @pytest.fixture
 def screen(trained) -> list[str]:
@@ -56,3 +58,17 @@ def test_all_is_in_the_log_file(log_file):
     text = log_file.read_text()
     for part in ('System environment', 'Hooks will be', 'backbone=dict', 'coco/segm_mAP:', 'loss:'):
         assert part in text
+
+
+def test_of_two_processes_one_speaks_and_none_warns(config, shapes_root, environment, tmp_path):
+    run = torchrun(
+        *('tools/train.py', config, '--work-dir', str(tmp_path), '--data-root', str(shapes_root)),
+        *('--cfg-options', 'train_cfg.max_epochs=1', 'train_dataloader.batch_size=2'),
+        environment=environment,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count('Epoch(train) [1][1/3]') == 1
+    assert '3 steps with 4 images each' in run.stdout
+    assert 'in each of 2 processes' in run.stdout
+    assert 'MKL_NUM_THREADS' not in run.stderr
+    assert 'is deprecated' not in run.stdout + run.stderr
