@@ -119,6 +119,22 @@ def test_without_classes_their_numbers_are_written():
     assert (picture_of(sample, dict(classes=('x', 'y'))) != named).any()
 
 
+def test_every_process_draws_alike(tmp_path, monkeypatch):
+    """mmengine tells the classes to the first alone."""
+    pictures = []
+    for is_first in (True, False):
+        monkeypatch.setattr(
+            'mmengine.dist.utils.is_main_process', lambda is_first=is_first: is_first
+        )
+        visualizer = DetLocalVisualizer()
+        visualizer.dataset_meta = dict(classes=('a', 'b'), palette=[RED, BLUE])
+        path = str(tmp_path / f'{is_first}.png')
+        image = np.zeros((96, 128, 3), np.uint8)
+        visualizer.add_datasample('a', image, sample_with_prediction(), out_file=path)
+        pictures.append(cv2.imread(path))
+    assert (pictures[0] == pictures[1]).all()
+
+
 def test_settings_change_the_picture():
     sample = sample_with_prediction()
     plain = picture_of(sample, draw_pred=False)
