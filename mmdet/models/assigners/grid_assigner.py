@@ -42,7 +42,7 @@ def assign_grid(
     num_images: int,
     image_size: tuple[int, int],
     num_grids: Sequence[int],
-    scale_ranges: Sequence[tuple[float, float]],
+    scale_ranges: Sequence[Sequence[float]],
     pos_scale: float,
     num_classes: int,
 ) -> GridTargets:

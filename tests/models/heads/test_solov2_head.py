@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from mmdet.errors import UserError
 from mmdet.models.heads import MaskFeatModule
-from tests.samples import rectangle, sample_of
+from tests.samples import MASK_FEATURE_HEAD, rectangle, sample_of
 
 
 @pytest.fixture
@@ -52,6 +52,12 @@ def test_a_part_of_the_pyramid(feats):
     assert module(feats).shape == (2, 5, 24, 32)
     with pytest.raises(UserError, match='no range'):
         MaskFeatModule(in_channels=16, feat_channels=8, start_level=2, end_level=1, out_channels=5)
+
+
+def test_another_stride_of_the_mask_feature_is_refused(build_head):
+    """Targets of that stride would not have the feature's size."""
+    with pytest.raises(UserError, match='mask_stride must be 4'):
+        build_head('solov2', mask_feature_head={**MASK_FEATURE_HEAD, 'mask_stride': 8})
 
 
 def test_larger_kernels_are_refused(build_head):
