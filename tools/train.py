@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmdet.engine.checkpoint import check_fit
-from mmdet.engine.config import add_common_arguments, load_config
+from mmdet.engine.config import add_common_arguments, load_config, require_stage
 from mmdet.engine.launch import build_runner
+from mmdet.engine.preflight import check_files
 from mmdet.errors import UserError, exit_on_user_error
 
 
@@ -46,16 +47,18 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     """
     args = parse_args(argv)
     cfg = load_config(args)
+    require_stage(cfg, 'train', source=args.config)
     if args.amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
-        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise UserError(f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}')
         cfg.auto_scale_lr.enable = True
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+    check_files(cfg, ('train', 'val'))
     runner = build_runner(cfg)
     if cfg.get('resume'):
         checkpoint = cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir)

@@ -1,7 +1,7 @@
 """What surrounds the model in training: hooks, checkpoints, optimizer wrappers, start-up."""
 
 from . import checkpoint  # registers the loaders
-from .hooks import CheckpointHook, CurvesHook, DetVisualizationHook
+from .hooks import CheckpointHook, CurvesHook, DetVisualizationHook, PreflightHook
 from .optim_wrapper import AmpOptimWrapper
 
 __all__ = [
@@ -9,5 +9,6 @@ __all__ = [
     'CheckpointHook',
     'CurvesHook',
     'DetVisualizationHook',
+    'PreflightHook',
     'checkpoint',
 ]
