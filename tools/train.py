@@ -10,8 +10,9 @@ from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from mmdet.engine.checkpoint import check_fit, checkpoint_to_resume
-from mmdet.engine.config import add_common_arguments, load_config
+from mmdet.engine.config import add_common_arguments, load_config, require_stage
 from mmdet.engine.launch import build_runner
+from mmdet.engine.preflight import check_files
 from mmdet.errors import UserError, exit_on_user_error
 
 
@@ -47,11 +48,12 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     """
     args = parse_args(argv)
     cfg = load_config(args)
+    require_stage(cfg, 'train', source=args.config)
     if args.amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
-        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise UserError(f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}')
         cfg.auto_scale_lr.enable = True
     if args.resume not in (None, 'auto'):
@@ -61,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> Runner:
         latest = checkpoint_to_resume(cfg.work_dir)
         cfg.resume = latest is not None
         cfg.load_from = latest or cfg.get('load_from')
+    check_files(cfg, ('train', 'val'))
     runner = build_runner(cfg)
     if cfg.get('resume'):
         check_fit(runner.model, cfg.load_from, resume=True)

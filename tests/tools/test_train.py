@@ -128,3 +128,39 @@ def test_a_broken_picture_ends_training_with_its_name(config, environment, tmp_p
     assert run.returncode == 2
     last = run.stderr.splitlines()[-1]
     assert last.startswith(f'error: image {root}/train2017/') and 'cannot be read' in last
+
+
+def test_what_would_fail_after_an_epoch_fails_before_the_first(
+    config, environment, shapes_root, tmp_path
+):
+    run = run_tool(
+        *('tools/train.py', config, '--work-dir', str(tmp_path / 'w')),
+        *('--data-root', str(shapes_root), '--cfg-options', 'val_evaluator.ann_file=none.json'),
+        'model.test_cfg.kernel=gausian',
+        environment=environment,
+    )
+    assert run.returncode == 2
+    assert "no kernel='gausian'" in run.stderr.splitlines()[-1]
+    run = run_tool(
+        *('tools/train.py', config, '--work-dir', str(tmp_path / 'w')),
+        *('--data-root', str(shapes_root), '--cfg-options', 'val_evaluator.ann_file=none.json'),
+        environment=environment,
+    )
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1] == 'error: annotation file none.json does not exist'
+    assert not list((tmp_path / 'w').iterdir())
+
+
+def test_main_says_where_the_run_went(config, environment, shapes_root, tmp_path):
+    """Who calls it in the same process learns the work directory, which the config names."""
+    mine = tmp_path / 'mine.py'
+    mine.write_text(f"_base_ = '{config}'\nwork_dir = '{tmp_path}/named'\n")
+    code = (
+        'import sys; from tools.train import main; '
+        'runner = main(sys.argv[1:]); print("went to", runner.work_dir)'
+    )
+    options = ('--data-root', str(shapes_root), '--cfg-options', 'train_cfg.max_epochs=1')
+    run = run_tool('-c', code, str(mine), *options, environment=environment)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == f'went to {tmp_path}/named'
+    assert (tmp_path / 'named/last_checkpoint').read_text() == f'{tmp_path}/named/epoch_1.pth'

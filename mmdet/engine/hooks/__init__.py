@@ -3,6 +3,7 @@
 from .checkpoint_hook import CheckpointHook
 from .curves_hook import CurvesHook
 from .logger_hook import LoggerHook
+from .preflight_hook import PreflightHook
 from .runtime_info_hook import RuntimeInfoHook
 from .visualization_hook import DetVisualizationHook
 
@@ -11,5 +12,6 @@ __all__ = [
     'CurvesHook',
     'DetVisualizationHook',
     'LoggerHook',
+    'PreflightHook',
     'RuntimeInfoHook',
 ]
