@@ -45,8 +45,8 @@ def check_segmentation(segmentation: object, height: int, width: int) -> Checked
     Args:
         segmentation: polygons `[[x1, y1, x2, y2, ...], ...]` in pixels, also one polygon without
             the outer list, or RLE, `dict(size=[h, w], counts=...)`, compressed or not.
-        height: of the image.
-        width: likewise.
+        height: of the image in pixels.
+        width: of the image in pixels.
 
     Raises:
         UnusableMaskError: it cannot be decoded, or is no mask within the image.

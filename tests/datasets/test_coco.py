@@ -183,9 +183,12 @@ def test_nan_and_far_coordinates_never_reach_the_decoder(content, write):
 
 def test_masks_lie_where_they_were_drawn_whatever_exif_says(content, write, tmp_path):
     """A phone stores the picture lying, 60 x 40, and asks to turn it."""
+    polygon = [[10, 2, 30, 2, 30, 12, 10, 12]]
+    drawn = annotation(7, 10, bbox=[10, 2, 20, 10], segmentation=polygon)
+    content['annotations'] = [dict(id=1, **drawn)]
     dataset = write(content)
     pixels = np.zeros((40, 60, 3), np.uint8)
-    pixels[10:30, 10:30] = 255
+    pixels[2:12, 10:30] = 255
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(pixels).save(tmp_path / 'img' / '7.png', exif=exif)
@@ -194,15 +197,19 @@ def test_masks_lie_where_they_were_drawn_whatever_exif_says(content, write, tmp_
     assert (sample['inputs'][:, mask] == 255).all()
     assert (sample['inputs'][:, ~mask] == 0).all()
 
-    # The same picture, annotated as it is seen: 40 x 60, the square at the right instead.
+    # The same picture, annotated as it is seen: upright, 40 x 60.
     (image,) = [image for image in content['images'] if image['id'] == 7]
     image |= dict(width=40, height=60)
-    content['annotations'] = [dict(id=1, **annotation(7, 10))]
+    polygon = [[28, 10, 38, 10, 38, 30, 28, 30]]
+    drawn = annotation(7, 10, bbox=[28, 10, 10, 20], segmentation=polygon)
+    content['annotations'] = [dict(id=1, **drawn)]
     dataset = write(content)
     Image.fromarray(pixels).save(tmp_path / 'img' / '7.png', exif=exif)
-    seen = dataset[3]['inputs']
-    assert seen.shape == (3, 60, 40)
-    assert (seen.numpy() == np.rot90(pixels, 3).transpose(2, 0, 1)).all()
+    sample = dataset[3]
+    mask = sample['data_samples'].gt_instances.masks.to_tensor()[0].bool()
+    assert mask.shape == (60, 40)
+    assert (sample['inputs'][:, mask] == 255).all()
+    assert (sample['inputs'][:, ~mask] == 0).all()
 
 
 def test_swapped_sizes_are_refused_before_masks_lie_elsewhere(content, write, tmp_path):

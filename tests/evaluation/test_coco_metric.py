@@ -190,7 +190,7 @@ def detections_for_ids(truth: dict) -> list[dict]:
 @pytest.mark.parametrize(
     'renumber',
     [
-        lambda number: number,  # from 0 on, which the engine takes for "no match"
+        lambda number: 20 - number,  # with a 0, which the engine takes for "no match"
         lambda number: 7,  # all the same
         lambda number: None,
     ],
