@@ -325,23 +325,3 @@ def test_wrong_arguments_are_named(ann_file):
         CocoMetric(ann_file, metric='proposal')
     with pytest.raises(UserError, match='outfile_prefix'):
         CocoMetric(ann_file, format_only=True)
-
-
-def test_prepare_finds_what_is_wrong_with_the_annotation_file(ann_file, tmp_path):
-    metric = CocoMetric(str(tmp_path / 'none.json'))
-    metric.dataset_meta = META
-    with pytest.raises(UserError, match=r'none\.json does not exist'):
-        metric.prepare()
-    metric = CocoMetric(ann_file)
-    metric.dataset_meta = dict(classes=('horse',))
-    with pytest.raises(UserError, match="no category 'horse'"):
-        metric.prepare()
-
-
-def test_the_annotation_file_is_read_once(truth, ann_file):
-    expected = evaluate(CocoMetric(ann_file), detections_for(truth))
-    metric = CocoMetric(ann_file)
-    metric.dataset_meta = META
-    metric.prepare()
-    Path(ann_file).unlink()
-    assert evaluate(metric, detections_for(truth)) == expected

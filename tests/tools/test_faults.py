@@ -31,10 +31,10 @@ def config(config, shapes_root) -> str:
 
 @pytest.fixture
 def mounted(tmp_path) -> Iterator[Path]:
-    """A disk of 2 MB, too small for the second checkpoint."""
+    """A disk of 4 MB, with room for one checkpoint of 2.4 MB."""
     folder = tmp_path / 'disk'
     folder.mkdir()
-    mount = ['mount', '-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', str(folder)]
+    mount = ['mount', '-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip('to mount a small disk takes root')
     yield folder
@@ -53,6 +53,14 @@ def assert_one_line(run: subprocess.CompletedProcess, complaint: str) -> None:
 def test_a_full_disk(config, environment, mounted):
     run = train(config, environment, '--work-dir', mounted / 'w')
     assert_one_line(run, f'{mounted}/w: no space is left on the disk')
+    assert 'has room for 1 checkpoints of about 2.4 MB, and 2 are to be left there' in run.stdout
+
+
+def test_a_disk_too_small_for_any_checkpoint(config, environment, mounted):
+    (mounted / 'other').write_bytes(bytes(2 * 2**20))
+    run = train(config, environment, '--work-dir', mounted / 'w')
+    assert_one_line(run, 'a checkpoint takes about 2.4 MB')
+    assert 'Epoch(train)' not in run.stdout
 
 
 def test_a_read_only_disk(config, environment, mounted):
