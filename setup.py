@@ -1,12 +1,23 @@
 """Builds the compiled ops, `mmdet/_C`, from csrc/; all else about the package is in pyproject.toml.
 
 The library uses torch's stable ABI and no Python header: one file serves every torch from 2.11 on
-and every Python. Without a compiler, or without torch, the package comes without it, and the ops
-run as their references. The environment:
+and every Python. So any such torch will do to build it, of which only headers and libraries are
+read: that of the build environment or, since pip makes one without torch, that of the environment
+which pip itself runs in. Without torch or a compiler the package comes without the library, its
+wheel is named `py3-none-any`, the ops run as their references, and every run warns of it.
+
+torch.utils.cpp_extension does less: it refuses an nvcc of another major version than torch's CUDA,
+links libcudart and libtorch_cuda, which a torch without CUDA lacks, knows no architecture where no
+GPU is, and runs `ccache` alone for `CXX="ccache g++"`.
+
+The environment:
     CXX, CXXFLAGS, LDFLAGS    the C++ compiler, more options for it and for linking
+    NVCC_CCBIN                the C++ compiler below nvcc; else the one that CXX names
     CUDA_HOME                 the CUDA toolkit; else that of the `nvcc` on PATH
-    FORCE_CUDA=1              build the CUDA kernels or fail, also with a torch without CUDA
-    TORCH_CUDA_ARCH_LIST      their architectures, such as '7.0;8.0;9.0+PTX'
+    FORCE_CUDA                1: build the CUDA kernels or fail, also with a torch without CUDA;
+                              0: leave them out; otherwise built where torch has CUDA and nvcc is
+    TORCH_CUDA_ARCH_LIST      their architectures, such as '7.0;8.0;9.0+PTX'; else every
+                              generation that nvcc knows, with or without a GPU here
 """
 
 import importlib.util
@@ -15,12 +26,14 @@ import re
 import shlex
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from logging import INFO
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
@@ -33,19 +46,21 @@ FLAGS = [
 # Loops become vector instructions where no trap, errno or sign of a zero stands in the way.
 VECTOR_FLAGS = ['-fopenmp-simd', '-fno-trapping-math', '-fno-math-errno', '-fno-signed-zeros']
 HOST_FLAGS = ['-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', *VECTOR_FLAGS]
-# Volta to Hopper; what comes after compiles the PTX of the last one.
-DEFAULT_ARCHS = ('7.0', '7.5', '8.0', '8.6', '9.0')
+OLDEST_ARCH = 70  # Volta
 
-force_cuda = os.environ.get('FORCE_CUDA', '0') not in ('', '0')
+force_cuda = os.environ.get('FORCE_CUDA') or None
+if force_cuda not in (None, '0', '1'):
+    raise SystemExit(f'FORCE_CUDA={force_cuda} is neither 0 nor 1')
 
 
 def find_torch() -> Path:
     spec = importlib.util.find_spec('torch')
-    if spec is None or spec.origin is None:
-        raise CompileError(
-            'torch is not in the build environment: install it, then use --no-build-isolation'
-        )
-    return Path(spec.origin).parent
+    if spec and spec.origin:
+        return Path(spec.origin).parent
+    installed = Path(sysconfig.get_path('platlib'), 'torch')
+    if not (installed / 'include').is_dir():
+        raise CompileError(f'torch is needed, and neither here nor in {installed.parent}')
+    return installed
 
 
 def find_cxx() -> list[str]:
@@ -58,13 +73,20 @@ def find_cxx() -> list[str]:
     raise CompileError(f'no C++ compiler was found (looked for {names})')
 
 
+def nvcc_host_flags(cxx: list[str]) -> list[str]:
+    """Return what tells nvcc to use the compiler of a command such as `ccache g++ -m64`."""
+    num_words = next((i for i, word in enumerate(cxx) if word.startswith('-')), len(cxx))
+    compiler = os.environ.get('NVCC_CCBIN') or cxx[num_words - 1]
+    return ['-ccbin', compiler, *(f'-Xcompiler={option}' for option in cxx[num_words:])]
+
+
 def find_nvcc(torch: Path) -> str | None:
-    if not force_cuda and not (torch / 'lib/libtorch_cuda.so').exists():
+    if force_cuda == '0' or not (force_cuda == '1' or (torch / 'lib/libtorch_cuda.so').exists()):
         return None
     home = os.environ.get('CUDA_HOME')
     candidates = [f'{home}/bin/nvcc'] if home else ['nvcc', '/usr/local/cuda/bin/nvcc']
     nvcc = next(filter(None, map(shutil.which, candidates)), None)
-    if force_cuda and nvcc is None:
+    if force_cuda == '1' and nvcc is None:
         raise CompileError(
             f'FORCE_CUDA=1, but no nvcc was found (looked for {", ".join(candidates)})'
         )
@@ -75,10 +97,8 @@ def arch_flags(nvcc: str) -> list[str]:
     """Return what names the architectures to `nvcc`."""
     listed = os.environ.get('TORCH_CUDA_ARCH_LIST', '').replace(';', ' ').replace(',', ' ').split()
     if not listed:
-        known = run([nvcc, '--list-gpu-arch'])
-        listed = [arch for arch in DEFAULT_ARCHS if f'compute_{arch.replace(".", "")}\n' in known]
-        listed[-1] += '+PTX'
-    flags = []
+        return default_arch_flags(nvcc)
+    flags: list[str] = []
     for arch in listed:
         match = re.fullmatch(r'(\d+)\.(\d[af]?)(\+PTX)?', arch)
         if not match:
@@ -89,6 +109,21 @@ def arch_flags(nvcc: str) -> list[str]:
         kinds = ['sm', 'compute'] if match[3] else ['sm']
         flags += [f'-gencode=arch=compute_{number},code={kind}_{number}' for kind in kinds]
     return flags
+
+
+def default_arch_flags(nvcc: str) -> list[str]:
+    """Name the first architecture of each generation, whose code runs on all of that generation.
+
+    They are translated from one PTX, of the oldest, since the kernels use nothing newer: all of
+    them take 36 s of one core, the one of a single GPU 28, and a PTX for each of four 63. So a
+    build serves the nodes of a cluster, whatever GPU the one has on which it is made. The PTX is
+    kept, for GPUs that come after.
+    """
+    numbers = map(int, re.findall(r'compute_(\d+)$', run([nvcc, '--list-gpu-arch']), re.MULTILINE))
+    known = sorted(number for number in numbers if number >= OLDEST_ARCH)
+    firsts = {number // 10: number for number in reversed(known)}
+    codes = [f'sm_{number}' for number in sorted(firsts.values())] + [f'compute_{known[0]}']
+    return [f'-gencode=arch=compute_{known[0]},code=[{",".join(codes)}]']
 
 
 def run(command: Sequence[str | Path]) -> str:
@@ -109,6 +144,14 @@ def run(command: Sequence[str | Path]) -> str:
 class BuildKernels(build_ext):
     """Compile each source with the C++ compiler or nvcc, as many at a time as there are cores."""
 
+    def build_extensions(self) -> None:
+        super().build_extensions()
+        # What could not be built is no part of the package.
+        self.extensions = [
+            ext for ext in self.extensions if Path(self.get_ext_fullpath(ext.name)).exists()
+        ]
+        self.distribution.ext_modules = self.extensions
+
     def build_extension(self, ext: Extension) -> None:
         library = Path(self.get_ext_fullpath(ext.name))
         library.parent.mkdir(parents=True, exist_ok=True)
@@ -125,19 +168,24 @@ class BuildKernels(build_ext):
         )
         linker, nvcc = cxx, find_nvcc(torch)
         if nvcc is None:
-            self.announce('no CUDA kernels: torch is without CUDA, or there is no nvcc', INFO)
+            self.announce(
+                'no CUDA kernels: torch is without CUDA, there is no nvcc, or FORCE_CUDA=0', INFO
+            )
         else:
+            nvcc_command = [nvcc, *nvcc_host_flags(cxx)]
             # The runtime is linked statically: it may be of another version than torch's.
-            linker = [nvcc, '-ccbin', cxx[0], '-cudart', 'static']
+            linker = [*nvcc_command, '-cudart', 'static']
             try:
+                architectures = arch_flags(nvcc)
+                self.announce(f'CUDA kernels: {nvcc} {" ".join(architectures)}', INFO)
                 objects += self.compile_all(
-                    [nvcc, '-ccbin', cxx[0], *FLAGS, *arch_flags(nvcc), '-DUSE_CUDA']
+                    [*nvcc_command, *FLAGS, *architectures, '-DUSE_CUDA']
                     + [f'-Xcompiler={flag}' for flag in ('-fPIC', '-fvisibility=hidden')]
                     + includes,
                     [source for source in sources if source.suffix == '.cu'],
                 )
             except CompileError as error:
-                if force_cuda:
+                if force_cuda == '1':
                     raise
                 self.warn(f'the CUDA kernels could not be compiled and are left out: {error}')
                 linker = cxx
@@ -160,15 +208,25 @@ class BuildKernels(build_ext):
             return list(pool.map(compile_one, sources))
 
 
+class BuildWheel(bdist_wheel):
+    """Name the wheel after what it holds, which is known only after the build."""
+
+    def run(self) -> None:
+        self.run_command('build')
+        self.skip_build = True
+        self.root_is_pure = not self.distribution.has_ext_modules()
+        super().run()
+
+
 setup(
     ext_modules=[
         Extension(
             'mmdet._C',
             sorted(str(path) for path in Path('csrc').rglob('*.c[pu]*') if path.suffix != '.cuh'),
             py_limited_api=True,
-            optional=not force_cuda,
+            optional=force_cuda != '1',
         )
     ],
-    cmdclass={'build_ext': BuildKernels},
+    cmdclass={'build_ext': BuildKernels, 'bdist_wheel': BuildWheel},
     options={'bdist_wheel': {'py_limited_api': 'cp311'}},
 )

@@ -1,6 +1,7 @@
 """Every shipped config is whole: it passes the checks, and its model and pipelines are built."""
 
 import argparse
+import ast
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from mmdet.registry import METRICS, MODELS, VISUALIZERS
 from tests.conftest import REPO
 
 CONFIGS = sorted((REPO / 'configs').glob('[!_]*/*.py'))
+SHAPES = [path for path in CONFIGS if '_shapes' in path.stem]
 
 
 def load(path: Path | str, *options: str) -> Config:
@@ -42,6 +44,38 @@ def test_builds(path):
     METRICS.build(cfg.test_evaluator)
     VISUALIZERS.build({**cfg.visualizer, 'name': path.stem, 'save_dir': None})
     assert cfg.train_cfg.max_epochs > 0
+
+
+@pytest.mark.parametrize('path', SHAPES, ids=lambda path: path.stem)
+def test_a_checkpoint_loads_wherever_its_config_is_read(path, monkeypatch):
+    models = []
+    for has_gpu in (True, False):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda has_gpu=has_gpu: has_gpu)
+        cfg = load(path)
+        with torch.device('meta'):
+            models.append(MODELS.build(cfg.model))
+    models[1].load_state_dict(models[0].state_dict(), assign=True)
+
+
+@pytest.mark.parametrize(
+    'path', sorted((REPO / 'configs').rglob('*.py')), ids=lambda path: path.stem
+)
+def test_asks_the_machine_nothing(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        assert not isinstance(node, ast.Import | ast.ImportFrom), ast.unparse(node)
+
+
+def test_shapes_has_a_narrower_network_for_the_cpu():
+    """One for each, which sees whole images on a GPU and half of them on a CPU."""
+    for path in SHAPES:
+        if not path.stem.endswith('-cpu'):
+            whole, half = load(path), load(path.with_stem(f'{path.stem}-cpu'))
+            assert whole.model.mask_head.type == half.model.mask_head.type
+            assert whole.model.mask_head.in_channels > half.model.mask_head.in_channels
+            for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+                steps = {step.type: step for step in half[loader].dataset.pipeline}
+                assert steps.pop('Resize').scale_factor == 0.5
+                assert list(steps.values()) == whole[loader].dataset.pipeline
 
 
 def test_every_published_model_has_a_config():

@@ -1,14 +1,16 @@
-"""The shell scripts, run for real in a copy of the checkout.
+"""The shell scripts and the set-up, run for real in a copy of the checkout.
 
-The copy has stand-ins for tools/train.py and tools/test.py, which note how they were called, and
+The copy has stand-ins for the tools that they hand over to, which note how they were called, and
 for pip. Nothing is installed and no network is needed.
 """
 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 
@@ -20,59 +22,37 @@ COPIED = (
     'train_dist.sh',
     'tests/run_gpu.sh',
     'tools/setup_env.sh',
+    'tools/set_up/__main__.py',
+    'tools/set_up/install.py',
+    'tools/set_up/probe.py',
     'requirements.txt',
     'pyproject.toml',
     'setup.py',
     'csrc/ops.cpp',
 )
-COCO_LAYOUT = (
-    'annotations/instances_train2017.json',
-    'annotations/instances_val2017.json',
-    'train2017/',
-    'val2017/',
-)
 COCO_CONFIG = 'configs/solo/solo_r50_fpn_1x_coco.py'
 SHAPES_CONFIG = 'configs/solo/solo_r18_fpn_shapes.py'
 
-NOTE = """
+TOOL = """
 import json, os, sys, time
 from pathlib import Path
 
-def note(**more):
-    call = {'tool': Path(sys.argv[0]).name, 'args': sys.argv[1:], 'cwd': os.getcwd(), **more}
-    with open(os.environ['CALLS'], 'a') as calls:
-        calls.write(json.dumps(call) + '\\n')
-"""
-TRAIN = """
-from note import *
-rank = os.environ.get('RANK')
-note(rank=rank, world=os.environ.get('WORLD_SIZE'), threads=os.environ.get('OMP_NUM_THREADS'))
-config, options = sys.argv[1], sys.argv[2:]
-if '--fail' in options and rank in (None, '1'):
-    while rank and len(Path(os.environ['CALLS']).read_text().splitlines()) < 2:
-        time.sleep(0.05)  # for the other rank, which torchrun stops when this one fails
-    print('train.py: no annotations in data/coco', file=sys.stderr)
+call = {'tool': Path(sys.argv[0]).name, 'args': sys.argv[1:], 'cwd': os.getcwd()}
+with open(os.environ['CALLS'], 'a') as calls:
+    calls.write(json.dumps(call) + '\\n')
+if '--wait' in sys.argv:
+    time.sleep(100)
+if '--fail' in sys.argv:
+    print('error: no annotations in data/coco', file=sys.stderr)
     sys.exit(2)
-if rank is None and '--idle' not in options:
-    work_dir = Path('work_dirs', Path(config).stem)
-    if '--work-dir' in options:
-        work_dir = Path(options[options.index('--work-dir') + 1])
-    work_dir.mkdir(parents=True, exist_ok=True)
-    (work_dir / Path(config).name).touch()
-    (work_dir / 'curves.png').touch()
-    (work_dir / 'epoch_1.pth').touch()
-    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_1.pth'))
-"""
-TEST = """
-from note import *
-note()
-Path(sys.argv[sys.argv.index('--show-dir') + 1]).mkdir(exist_ok=True)
 """
 PIP = """
-import os, shutil, sys
+import os, shutil, sys, time
 from pathlib import Path
 with open(os.environ['CALLS'] + '.pip', 'a') as calls:
     calls.write(' '.join(sys.argv[1:]) + '\\n')
+if os.environ.get('PIP_WAITS'):
+    time.sleep(100)
 if os.environ.get('PIP_FAILS'):
     sys.exit('ERROR: no such package')
 if '-e' in sys.argv:
@@ -113,13 +93,6 @@ def add_pip(site, checkout):
     add_ours(site / 'pip' / 'installs', checkout)
 
 
-def make_coco(path, without=None):
-    for part in COCO_LAYOUT:
-        if part != without:
-            (path / part).parent.mkdir(parents=True, exist_ok=True)
-            (path / part).mkdir() if part.endswith('/') else (path / part).touch()
-
-
 class Checkout:
     """A copy of the checkout, and an active environment that has it installed."""
 
@@ -131,11 +104,7 @@ class Checkout:
             shutil.copy(REPO / name, self.path / name)
         files = {
             'mmdet/__init__.py': '',
-            'tools/note.py': NOTE,
-            'tools/train.py': TRAIN,
-            'tools/test.py': TEST,
-            COCO_CONFIG: '',
-            SHAPES_CONFIG: '',
+            **{f'tools/{name}.py': TOOL for name in ('train', 'quick_start', 'train_dist')},
         }
         for name, text in files.items():
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -149,16 +118,22 @@ class Checkout:
             'CUDA_VISIBLE_DEVICES': '',
         }
 
-    def run(self, script, *args, cwd=None, **env):
-        return subprocess.run(
+    def start(self, script, *args, cwd=None, **env):
+        return subprocess.Popen(
             ['bash', str(self.path / script), *args],
             cwd=cwd or self.path,
             env={**self.env, **{name: str(value) for name, value in env.items()}},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
+            start_new_session=True,
         )
+
+    def run(self, script, *args, cwd=None, **env):
+        process = self.start(script, *args, cwd=cwd, **env)
+        out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     @property
     def calls(self):
@@ -192,135 +167,53 @@ def assert_mendable(result, *words):
     assert all(word in last for word in words), last
 
 
-# --- train.sh -----------------------------------------------------------------------------------
+# --- train.sh and train_dist.sh -----------------------------------------------------------------
 
 
-def test_train_without_coco_takes_the_embedded_data_set_and_leaves_pictures(checkout, tmp_path):
-    result = checkout.run('train.sh', cwd=tmp_path)
+def test_train_hands_its_arguments_over_with_the_working_directory(checkout, tmp_path):
+    options = ['my.py', '--work-dir', 'my results', '--cfg-options', 'a=b c', 'd=[1,2]']
+    result = checkout.run('train.sh', *options, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    for name in ('train2017.zip', 'val2017.zip', 'annotations_trainval2017.zip', *COCO_LAYOUT):
-        assert name in result.stdout
-    train, test = checkout.calls
-    assert (train['args'], train['cwd']) == ([SHAPES_CONFIG], str(checkout.path))
-    work_dir = checkout.path / 'work_dirs/solo_r18_fpn_shapes'
-    assert test['args'][:2] == [f'{work_dir}/solo_r18_fpn_shapes.py', f'{work_dir}/epoch_1.pth']
-    assert test['args'][test['args'].index('--show-dir') + 1] == f'{work_dir}/vis'
-    for path in ('epoch_1.pth', 'curves.png', 'vis'):
-        assert f' {work_dir}/{path}\n' in result.stdout
+    (call,) = checkout.calls
+    assert call == {'tool': 'quick_start.py', 'args': options, 'cwd': str(tmp_path)}
 
 
-def test_train_takes_coco_in_data_coco(checkout):
-    make_coco(checkout.path / 'data/coco')
-    (checkout.path / 'data/coco/train2017.txt').touch()
-    assert checkout.run('train.sh', '--amp').returncode == 0
-    assert checkout.calls[0]['args'] == [COCO_CONFIG, '--amp']
+def test_dist_hands_its_arguments_over(checkout):
+    options = [SHAPES_CONFIG, '2', '--cfg-options', 'a=b c']
+    assert checkout.run('train_dist.sh', *options).returncode == 0
+    (call,) = checkout.calls
+    assert (call['tool'], call['args']) == ('train_dist.py', options)
 
 
-def test_train_takes_coco_at_coco_root_before_data_coco(checkout, tmp_path):
-    make_coco(checkout.path / 'data/coco')
-    make_coco(tmp_path / 'my coco')
-    result = checkout.run('train.sh', '--amp', cwd=tmp_path, COCO_ROOT='my coco')
-    assert result.returncode == 0, result.stderr
-    expected = [COCO_CONFIG, '--data-root', str(tmp_path / 'my coco'), '--amp']
-    assert checkout.calls[0]['args'] == expected
-
-
-@pytest.mark.parametrize('part', COCO_LAYOUT)
-def test_train_names_the_part_that_coco_root_lacks(checkout, tmp_path, part):
-    make_coco(tmp_path / 'coco', without=part)
-    result = checkout.run('train.sh', COCO_ROOT=tmp_path / 'coco')
-    assert_mendable(result, 'COCO_ROOT', f'lacks: {part}')
-    assert result.stderr.count(part) == 2, 'the layout and the missing part are shown'
-    assert checkout.calls == []
-
-
-def test_train_stops_at_half_a_coco_in_data_coco(checkout):
-    make_coco(checkout.path / 'data/coco', without='train2017/')
-    assert_mendable(checkout.run('train.sh'), 'data/coco lacks: train2017/')
-    assert checkout.calls == []
-
-
-def test_train_passes_options_on_and_keeps_the_working_directory(checkout, tmp_path):
-    (tmp_path / 'my.py').touch()
-    options = ['--work-dir', 'my results', '--cfg-options', 'a=b c', 'd=[1,2]']
-    result = checkout.run('train.sh', 'my.py', *options, cwd=tmp_path, COCO_ROOT='/nowhere')
-    assert result.returncode == 0, result.stderr
-    train, test = checkout.calls
-    assert (train['args'], train['cwd']) == (['my.py', *options], str(tmp_path))
-    assert test['args'][0] == str(tmp_path / 'my results/my.py')
-
-
-def test_train_finds_a_config_of_the_repository_from_elsewhere(checkout, tmp_path):
-    assert checkout.run('train.sh', COCO_CONFIG, cwd=tmp_path).returncode == 0
-    train = checkout.calls[0]
-    assert (train['args'], train['cwd']) == ([COCO_CONFIG], str(checkout.path))
-
-
-def test_train_names_a_config_that_does_not_exist(checkout):
-    assert_mendable(checkout.run('train.sh', 'configs/none.py'), 'configs/none.py')
-
-
-def test_train_ends_with_the_exit_code_of_a_failed_training(checkout):
-    result = checkout.run('train.sh', SHAPES_CONFIG, '--fail')
+@pytest.mark.parametrize('script', ['train.sh', 'train_dist.sh'])
+def test_the_exit_code_is_that_of_the_training(checkout, script):
+    result = checkout.run(script, SHAPES_CONFIG, '2', '--fail')
     assert_mendable(result, 'no annotations')
-    assert [call['tool'] for call in checkout.calls] == ['train.py']
 
 
-def test_train_draws_nothing_from_an_older_checkpoint(checkout):
-    assert checkout.run('train.sh', SHAPES_CONFIG).returncode == 0
-    result = checkout.run('train.sh', SHAPES_CONFIG, '--idle')
+@pytest.mark.parametrize('script', ['train.sh', 'train_dist.sh'])
+def test_a_signal_reaches_the_training(checkout, script):
+    process = checkout.start(script, SHAPES_CONFIG, '2', '--wait')
+    while not checkout.calls:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(timeout=20) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize('script', ['train.sh', 'train_dist.sh'])
+def test_help_needs_no_set_up(bare, script):
+    result = bare.run(script, '--help')
     assert result.returncode == 0
-    assert 'no pictures' in result.stdout
-    assert [call['tool'] for call in checkout.calls] == ['train.py', 'test.py', 'train.py']
+    assert result.stdout.startswith(f'usage: bash {script} ')
+    assert result.stderr == ''
 
 
-# --- train_dist.sh ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ('args', 'word'),
-    [
-        ([], 'usage:'),
-        ([SHAPES_CONFIG], 'usage:'),
-        ([SHAPES_CONFIG, '0'], 'usage:'),
-        ([SHAPES_CONFIG, '--amp'], 'usage:'),
-        (['none.py', '2'], 'none.py'),
-    ],
-)
-def test_dist_rejects_wrong_arguments_before_any_set_up(bare, args, word):
+@pytest.mark.parametrize('args', [[], [SHAPES_CONFIG], [SHAPES_CONFIG, '0'], [SHAPES_CONFIG, '-a']])
+def test_dist_rejects_wrong_arguments_before_any_set_up(bare, args):
     result = bare.run('train_dist.sh', *args)
-    assert_mendable(result, word)
-    assert result.stdout == ''
-
-
-def test_dist_wants_as_many_gpus_as_asked_for(checkout):
-    (checkout.site / 'torch.py').write_text('class cuda:\n    device_count = lambda: 1\n')
-    result = checkout.run('train_dist.sh', SHAPES_CONFIG, '4')
-    assert_mendable(result, 'NUM_GPUS is 4', 'PyTorch sees 1')
-    assert checkout.calls == []
-
-
-def test_dist_ends_well_when_training_does(checkout):
-    torchrun = checkout.site / 'torch/distributed/run.py'
-    torchrun.parent.mkdir(parents=True)
-    torchrun.touch()
-    (checkout.site / 'torch/__init__.py').write_text('class cuda:\n    device_count = lambda: 2\n')
-    result = checkout.run('train_dist.sh', SHAPES_CONFIG, '2')
-    assert result.returncode == 0, result.stderr
-
-
-def test_dist_starts_the_ranks_and_ends_with_the_message_of_the_one_that_failed(checkout):
-    # torchrun itself, from the environment that runs this test.
-    packages = [path for path in sys.path if path.endswith('site-packages')]
-    (checkout.site / 'zz.pth').write_text('\n'.join(packages))
-    options = ['--fail', '--cfg-options', 'a=b c']
-    result = checkout.run('train_dist.sh', SHAPES_CONFIG, '2', *options)
-    assert_mendable(result, 'rank 1 failed: train.py: no annotations in data/coco')
-    calls = sorted(checkout.calls, key=lambda call: call['rank'])
-    assert [(call['rank'], call['world']) for call in calls] == [('0', '2'), ('1', '2')]
-    assert calls[0]['args'] == [SHAPES_CONFIG, '--launcher', 'pytorch', *options]
-    assert calls[1]['args'] == calls[0]['args']
-    assert calls[0]['threads'] == str(max(1, len(os.sched_getaffinity(0)) // 2))
+    assert_mendable(result, 'usage:')
+    assert len(result.stderr.splitlines()) == 1
 
 
 # --- tests/run_gpu.sh ---------------------------------------------------------------------------
@@ -354,7 +247,7 @@ def test_gpu_goes_on_after_a_stage_that_failed_and_says_which(gpu):
     assert shapes.startswith('shapes') and shapes.endswith('passed')
     logs = gpu.path / 'work_dirs/gpu'
     assert 'COCO_ROOT' in (logs / 'coco.log').read_text()
-    assert [call['tool'] for call in gpu.calls] == ['train.py', 'test.py']
+    assert [call['tool'] for call in gpu.calls] == ['quick_start.py']
     assert gpu.calls[0]['args'][-1] == 'work_dirs/gpu/shapes/data'
     assert (logs / 'shapes/data').is_dir()
 
@@ -372,7 +265,7 @@ def test_gpu_trains_coco_in_both_precisions(gpu, tmp_path):
 def test_set_up_uses_an_active_environment_that_has_the_package(checkout):
     result = checkout.run('tools/setup_env.sh')
     assert result.returncode == 0, result.stderr
-    assert f'using {checkout.active}/bin/python3, ' in result.stdout
+    assert f'using {checkout.active}/bin/python3, ' in result.stderr
     assert not (checkout.path / '.venv').exists()
 
 
@@ -403,7 +296,7 @@ def test_set_up_takes_no_egg_info_in_the_checkout_for_an_installation(with_venv)
     add_distribution(with_venv.path, 'mmdet-solo')
     result = with_venv.run('tools/setup_env.sh', PYTHONPATH=with_venv.path)
     assert result.returncode == 0, result.stderr
-    assert f'using {with_venv.path}/.venv/bin/python\n' in result.stdout
+    assert f'using {with_venv.path}/.venv/bin/python\n' in result.stderr
 
 
 @pytest.fixture
@@ -417,10 +310,10 @@ def with_venv(bare):
 def test_set_up_installs_once_and_again_when_the_requirements_change(with_venv):
     result = with_venv.run('train.sh', SHAPES_CONFIG)
     assert result.returncode == 0, result.stderr
-    assert 'using .venv instead' in result.stdout
+    assert 'using .venv instead' in result.stderr
     requirements, package = with_venv.pip_calls
     assert f'-r {with_venv.path}/requirements.txt setuptools>=77' in requirements
-    assert f'--no-build-isolation --no-deps -e {with_venv.path}' in package
+    assert f'--no-build-isolation -e {with_venv.path}[timm]' in package
 
     assert with_venv.run('train.sh', SHAPES_CONFIG).returncode == 0
     assert len(with_venv.pip_calls) == 2
@@ -439,13 +332,33 @@ def test_set_up_goes_on_after_an_interrupted_installation(with_venv):
     assert len(with_venv.pip_calls) == 3
 
 
+def test_set_up_says_that_an_interrupted_installation_goes_on(with_venv):
+    process = with_venv.start('train.sh', SHAPES_CONFIG, PIP_WAITS=1)
+    while not with_venv.pip_calls:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does on Ctrl-C
+    out, err = process.communicate(timeout=20)
+    # Either way a shell that waits for it has 130.
+    assert process.returncode in (130, -signal.SIGINT), out + err
+    assert err.splitlines()[-1] == 'interrupted: the next run goes on from here'
+    assert 'Traceback' not in err.split('interrupted')[-1]
+
+
+def test_set_ups_at_once_install_once(with_venv):
+    processes = [with_venv.start('tools/setup_env.sh') for _ in range(3)]
+    ends = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], ends
+    assert len(with_venv.pip_calls) == 2
+
+
 def test_set_up_does_not_use_another_checkouts_installation(with_venv, tmp_path):
     (tmp_path / 'other/mmdet').mkdir(parents=True)
     (tmp_path / 'other/mmdet/__init__.py').touch()
     add_ours(with_venv.site, tmp_path / 'other')
     result = with_venv.run('tools/setup_env.sh')
     assert result.returncode == 0, result.stderr
-    assert f'using {with_venv.path}/.venv/bin/python\n' in result.stdout
+    assert f'using {with_venv.path}/.venv/bin/python\n' in result.stderr
 
 
 def test_set_up_names_the_system_package_that_opencv_lacks(checkout):

@@ -5,6 +5,7 @@ python tools/test.py CONFIG CHECKPOINT [--out RESULTS.json] [--show-dir DIR] ...
 
 import argparse
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -29,8 +30,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='draw the predictions into this folder; '
-        'a relative one is taken below WORK_DIR/TIMESTAMP',
+        help='draw the predictions into this folder, in sub-folders as the data set has them',
     )
     parser.add_argument('--show-limit', type=int, metavar='N', help='draw N images at most')
     add_common_arguments(parser)
@@ -69,12 +69,12 @@ def main(argv: Sequence[str] | None = None) -> Runner:
         cfg.setdefault('default_hooks', {})['visualization'] = dict(
             type='DetVisualizationHook',
             draw=True,
-            test_out_dir=args.show_dir,
+            test_out_dir=os.path.abspath(args.show_dir),  # the hook's own are below the work dir
             test_limit=args.show_limit,
         )
-    # A relative --show-dir lies in the work directory.
-    shown = [args.show_dir] if args.show_dir and Path(args.show_dir).is_absolute() else []
-    check_files(cfg, ('test',), folders=[*shown, *([Path(args.out).parent] if args.out else [])])
+    folders = [args.show_dir] if args.show_dir else []
+    folders += [os.path.dirname(args.out) or '.'] if args.out else []
+    check_files(cfg, ('test',), folders=folders)
     runner = build_runner(cfg)
     check_fit(runner.model, args.checkpoint)
     metrics = runner.test()

@@ -1,9 +1,7 @@
-# solo_r18_fpn_shapes with timm's ConvNeXt Atto, narrower without a GPU
+# solo_r18_fpn_shapes with timm's ConvNeXt Atto
 _base_ = './solo_r18_fpn_shapes.py'
 
-import torch  # noqa: E402 (mmengine takes a config for another kind if an import comes first)
-
-dims = [40, 80, 160, 320] if torch.cuda.is_available() else [16, 32, 64, 128]
+dims = [40, 80, 160, 320]
 
 model = dict(
     backbone=dict(

@@ -1,10 +1,12 @@
 import json
+import os
 
 import cv2
 import pytest
 import torch
 
 from mmdet.evaluation.coco_metric import FIGURES
+from tests.conftest import REPO
 from tests.processes import run_tool, torchrun
 
 
@@ -46,6 +48,7 @@ def test_two_processes_find_what_one_does(tested, trained, config, shapes_root, 
         *('tools/test.py', config, str(trained / 'epoch_2.pth')),
         *('--work-dir', str(work_dir / 'two'), '--data-root', str(shapes_root)),
         *('--out', str(work_dir / 'two.json')),
+        *('--show-dir', os.path.relpath(work_dir / 'two_vis', REPO)),  # as --out: from here
         environment=environment,
     )
     assert run.returncode == 0, run.stderr
@@ -61,6 +64,7 @@ def test_two_processes_find_what_one_does(tested, trained, config, shapes_root, 
     assert detections('two.json') == detections('results.json')
     one = json.loads((work_dir / 'metrics.json').read_text())
     assert json.loads((work_dir / 'two' / 'metrics.json').read_text()) == pytest.approx(one)
+    assert len(list((work_dir / 'two_vis').iterdir())) == 7  # each process draws its own
 
 
 def test_a_resumed_runs_config_tests_bare_weights(

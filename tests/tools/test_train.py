@@ -1,9 +1,14 @@
+from pathlib import Path
+
+import pytest
 import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
 
 from tests.processes import run_tool, torchrun
 
 
-def weights(path) -> dict[str, torch.Tensor]:
+def weights(path: Path) -> dict[str, torch.Tensor]:
     return torch.load(path, weights_only=True)['state_dict']
 
 
@@ -25,7 +30,7 @@ def test_checkpoints_load_without_unpickling_code(trained):
     assert {'meta', 'state_dict', 'optimizer', 'param_schedulers', 'message_hub'} <= set(checkpoint)
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does_as_nothing_is_random(
     trained, config, shapes_root, environment, tmp_path
 ):
     run = run_tool(
@@ -41,6 +46,47 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
         assert torch.equal(expected[name], resumed[name]), name
     history = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['message_hub']
     assert len(history['log_scalars']['train/loss']['values']) == 6
+
+
+def train(
+    config: str, root: Path, folder: Path, *, flip: float, resume: Path | None = None
+) -> Path:
+    """Train two epochs with random flips, or the second alone, and return the last checkpoint."""
+    cfg = Config.fromfile(config)
+    cfg.train_dataloader.dataset.data_root = str(root)
+    cfg.train_dataloader.dataset.pipeline[-1:-1] = [
+        dict(type='Resize', scale=(96, 96), keep_ratio=True),
+        dict(type='RandomFlip', prob=flip),
+    ]
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.custom_hooks = []
+    cfg.work_dir = cfg.experiment_name = cfg.visualizer.name = str(folder)
+    cfg.load_from, cfg.resume = resume and str(resume), resume is not None
+    Runner.from_cfg(cfg).train()
+    return folder / 'epoch_2.pth'
+
+
+@pytest.mark.parametrize(
+    'flip',
+    [
+        0.0,
+        pytest.param(
+            0.5,
+            marks=pytest.mark.xfail(
+                raises=AssertionError,
+                reason='a checkpoint has no random state: a resumed run draws the numbers of the '
+                'first epoch again',
+            ),
+        ),
+    ],
+)
+def test_a_resumed_run_sees_the_random_numbers_that_an_uninterrupted_one_does(
+    config, shapes_root, tmp_path, flip
+):
+    whole = train(config, shapes_root, tmp_path / 'whole', flip=flip)
+    half_way = whole.with_name('epoch_1.pth')
+    resumed = train(config, shapes_root, tmp_path / 'resumed', flip=flip, resume=half_way)
+    torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
 
 
 def test_resuming_from_another_models_checkpoint_is_refused(

@@ -1,18 +1,11 @@
 # The embedded data set; it draws itself into data_root on first use.
 _base_ = './coco_instance.py'
 
-import torch  # noqa: E402 (mmengine takes a config for another kind if this comes first)
-
 data_root = 'data/shapes/'
-
-# Without a GPU, half the size: about three times the images in the same time, at a cost in small
-# objects.
-image_scale = 1.0 if torch.cuda.is_available() else 0.5
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(type='Resize', scale_factor=image_scale, keep_ratio=True),
     # No direction means anything to a shape.
     dict(
         type='RandomFlip', prob=[0.25, 0.25, 0.25], direction=['horizontal', 'vertical', 'diagonal']
@@ -21,7 +14,6 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale_factor=image_scale, keep_ratio=True),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
     dict(
         type='PackDetInputs',

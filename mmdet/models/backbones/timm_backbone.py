@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 import torch
 from mmengine.logging import print_log
@@ -18,6 +19,9 @@ from torch import Tensor, nn
 
 from mmdet.errors import UserError
 from mmdet.registry import MODELS
+
+if TYPE_CHECKING:
+    from timm.models import FeatureInfo
 
 # Swin is built for one image size unless it is told otherwise, and its last stage does not shift
 # its windows where they cover that size.
@@ -82,17 +86,21 @@ class TIMMBackbone(nn.Module):
 
         with torch.device('meta'):
             if out_indices is None:
-                info = _create(self.arguments).feature_info
-                strides = zip(info.out_indices, info.reduction(), strict=True)
-                out_indices = [index for index, stride in strides if stride >= 4]
+                every = _feature_info(_create(self.arguments))
+                out_indices = [
+                    index
+                    for index, stride in zip(every.out_indices, every.reduction(), strict=True)
+                    if stride >= 4
+                ]
             self.arguments['out_indices'] = tuple(out_indices)
             trial = _create(self.arguments)
             unused = _try_out(trial, model_name, in_channels)
         self.timm_model = _create(self.arguments)
         for name in unused:
             self.timm_model.get_parameter(name).requires_grad_(False)
-        self.out_channels = list(trial.feature_info.channels())
-        strides = trial.feature_info.reduction()
+        info = _feature_info(trial)
+        self.out_channels = list(info.channels())
+        strides = info.reduction()
         print_log(f'{model_name}: {self.out_channels} channels at strides {strides}', 'current')
 
     def init_weights(self) -> None:
@@ -119,7 +127,9 @@ def _timm() -> ModuleType:
     try:
         import timm
     except ImportError:
-        raise UserError('TIMMBackbone needs timm, which is absent: pip install timm') from None
+        raise UserError(
+            "TIMMBackbone needs timm, which is not installed: pip install 'mmdet-solo[timm]'"
+        ) from None
     return timm
 
 
@@ -142,6 +152,10 @@ def _create(arguments: dict) -> nn.Module:
         ) from error
 
 
+def _feature_info(model: nn.Module) -> 'FeatureInfo':
+    return cast('FeatureInfo', model.feature_info)
+
+
 def _features(model: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
     features = model(images)
     if getattr(model, 'output_fmt', 'NCHW') == 'NHWC':
@@ -155,7 +169,7 @@ def _try_out(model: nn.Module, model_name: str, in_channels: int) -> list[str]:
     Raises:
         UserError: its features are not of falling resolution, or do not follow the images' size.
     """
-    info = model.feature_info
+    info = _feature_info(model)
     strides = info.reduction()
     if any(fine >= coarse for fine, coarse in pairwise(strides)):
         raise UserError(
@@ -174,7 +188,7 @@ def _try_out(model: nn.Module, model_name: str, in_channels: int) -> list[str]:
     shapes = [tuple(feature.shape) for feature in features]
     if shapes != expected:
         raise _other_size(model_name, f'features of {shapes} instead of {expected}')
-    sum(feature.sum() for feature in features).backward()
+    torch.stack([feature.sum() for feature in features]).sum().backward()
     return [name for name, weight in model.named_parameters() if weight.grad is None]
 
 

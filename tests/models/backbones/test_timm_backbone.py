@@ -1,4 +1,4 @@
-import builtins
+import sys
 
 import huggingface_hub.constants
 import pytest
@@ -96,15 +96,9 @@ def test_what_cannot_be_built_is_named(arguments, message):
         TIMMBackbone(**arguments)
 
 
-def test_without_timm_the_remedy_is_named(monkeypatch):
-    def no_timm(name, *args, **kwargs):
-        if name == 'timm':
-            raise ImportError(name)
-        return imported(name, *args, **kwargs)
-
-    imported = builtins.__import__
-    monkeypatch.setattr(builtins, '__import__', no_timm)
-    with pytest.raises(UserError, match='pip install timm'):
+def test_without_timm_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'timm', None)
+    with pytest.raises(UserError, match=r"pip install 'mmdet-solo\[timm\]'$"):
         TIMMBackbone('resnet10t')
 
 

@@ -1,0 +1,13 @@
+"""What `train.sh` does once the environment is there: choose, train, draw, and say what is left."""
+
+from .choice import Choice, Machine, choose, find_config, this_machine
+from .run import train_and_draw
+
+__all__ = [
+    'Choice',
+    'Machine',
+    'choose',
+    'find_config',
+    'this_machine',
+    'train_and_draw',
+]

@@ -1,0 +1,103 @@
+"""Which config is trained, on what, from which folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from mmdet.errors import UserError
+
+from .coco import find_coco, how_to_get_coco
+
+COCO_CONFIG = 'configs/solo/solo_r50_fpn_1x_coco.py'
+GPU_CONFIG = 'configs/solo/solo_r18_fpn_shapes.py'
+CPU_CONFIG = 'configs/solo/solo_r18_fpn_shapes-cpu.py'
+
+
+class Machine(NamedTuple):
+    """What a choice depends on.
+
+    Attributes:
+        has_gpu: PyTorch sees one.
+        has_bfloat16: the CPU computes with it, rather than emulating it in more time than
+            float32 takes.
+    """
+
+    has_gpu: bool
+    has_bfloat16: bool
+
+
+class Choice(NamedTuple):
+    """What to train.
+
+    Attributes:
+        config: the config's file, seen from `folder`.
+        options: those of tools/train.py.
+        folder: the working directory: `data/` and `work_dirs/` are in it.
+        reason: what to tell the user.
+    """
+
+    config: str
+    options: list[str]
+    folder: Path
+    reason: str
+
+
+def this_machine(cpuinfo: Path = Path('/proc/cpuinfo')) -> Machine:
+    """Return what this machine has."""
+    has_bfloat16 = cpuinfo.is_file() and 'bf16' in cpuinfo.read_text()
+    return Machine(has_gpu=torch.cuda.is_available(), has_bfloat16=has_bfloat16)
+
+
+def find_config(config: str, *, here: Path, repo: Path) -> Path:
+    """Return the folder that `config` is seen from: `here`, or else the repository's root.
+
+    Raises:
+        UserError: the file is in neither.
+    """
+    for folder in (here, repo):
+        if (folder / config).is_file():
+            return folder
+    raise UserError(f'no such config file: {config} (looked in {here} and in {repo})')
+
+
+def choose(
+    arguments: Sequence[str], *, here: Path, repo: Path, coco_root: str | None, machine: Machine
+) -> Choice:
+    """Choose what to train from the command line of `train.sh`, `[CONFIG] [options]`.
+
+    Without CONFIG it is SOLO R50 on COCO where COCO is, else SOLO R18 on the embedded data set: the
+    network for a GPU where there is one.
+
+    Args:
+        arguments: the command line.
+        here: the working directory.
+        repo: the repository's root.
+        coco_root: the folder that the user says COCO is in.
+        machine: what it has.
+
+    Raises:
+        UserError: there is no such config, or only a part of COCO.
+    """
+    if arguments and not arguments[0].startswith('-'):
+        config, *options = arguments
+        folder = find_config(config, here=here, repo=repo)
+        return Choice(config, options, folder, f'training {config}')
+
+    options = list(arguments)
+    if coco_root:
+        root = (here / coco_root).resolve()
+        find_coco(root, name=f'COCO_ROOT={coco_root}', needed=True)
+        options = ['--data-root', str(root), *options]
+        return Choice(COCO_CONFIG, options, repo, f'COCO found in {root}\ntraining {COCO_CONFIG}')
+    root = repo / 'data/coco'
+    if find_coco(root, name='data/coco', needed=False):
+        return Choice(COCO_CONFIG, options, repo, f'COCO found in {root}\ntraining {COCO_CONFIG}')
+
+    config = GPU_CONFIG if machine.has_gpu else CPU_CONFIG
+    reason = f'{how_to_get_coco(root)}\ntraining {config}'
+    if not machine.has_gpu and machine.has_bfloat16:
+        options = ['--amp', *options]
+        reason += ' --amp: this CPU computes with bfloat16'
+    return Choice(config, options, repo, reason)

@@ -1,0 +1,36 @@
+"""tools/quick_start.py, as train.sh starts it: a training, then pictures."""
+
+from tests.processes import run_tool
+
+
+def test_pictures_lie_in_the_work_directory_that_the_config_names(
+    config, environment, shapes_root, tmp_path
+):
+    mine = tmp_path / 'mine.py'
+    mine.write_text(f"_base_ = '{config}'\nwork_dir = '{tmp_path}/my results'\n")
+    options = ('--data-root', str(shapes_root), '--cfg-options', 'train_cfg.max_epochs=1')
+    run = run_tool('tools/quick_start.py', str(mine), *options, environment=environment)
+    assert run.returncode == 0, run.stderr
+    work_dir = tmp_path / 'my results'
+    assert {path.name for path in (work_dir / 'vis').iterdir()} == {
+        path.name for path in (shapes_root / 'val2017').iterdir()
+    }
+    assert (work_dir / 'test/metrics.json').is_file()
+    for name in ('epoch_1.pth', 'curves.png', 'vis', 'mine.py'):
+        assert f' {work_dir / name}\n' in run.stdout
+    # The test's figures do not mix with the training's.
+    (curves,) = work_dir.glob('*/vis_data/scalars.json')
+    assert curves.read_text().count('segm_mAP"') == 1
+
+
+def test_a_mistake_is_one_line(environment):
+    run = run_tool('tools/quick_start.py', 'configs/none.py', environment=environment)
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1].startswith('error: no such config file: configs/none.py')
+    assert 'Traceback' not in run.stderr
+
+
+def test_help_is_that_of_the_training(config, environment):
+    run = run_tool('tools/quick_start.py', config, '--help', environment=environment)
+    assert run.returncode == 0
+    assert '--auto-scale-lr' in run.stdout
