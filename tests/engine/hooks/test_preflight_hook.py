@@ -1,5 +1,6 @@
 """What the hook stops before the first step of a real runner."""
 
+import json
 import logging
 import shutil
 from collections import namedtuple
@@ -80,6 +81,7 @@ def runner_of(tmp_path, request):
         runner = Runner(
             model=model,
             work_dir=str(tmp_path),
+            default_scope='mmdet',
             train_dataloader=DataLoader(Numbers()),
             val_dataloader=DataLoader(Numbers()),
             test_dataloader=DataLoader(Numbers()),
@@ -122,7 +124,11 @@ def test_metrics_are_asked_once_and_know_the_classes(runner_of, stage):
 
 @pytest.mark.parametrize('stage', ['train', 'test'])
 def test_coco_metric_reads_its_file_before_the_first_step(runner_of, tmp_path, stage):
-    (tmp_path / 'val.json').write_text('{"images": [], "categories": [{"id": 1, "name": "nut"}]}')
+    content = dict(
+        images=[dict(id=1, file_name='a.jpg', width=8, height=8)],
+        categories=[dict(id=1, name='nut')],
+    )
+    (tmp_path / 'val.json').write_text(json.dumps(content))
     runner = runner_of(CocoMetric(str(tmp_path / 'val.json')))
     with pytest.raises(UserError, match="no category 'bolt'"):
         getattr(runner, stage)()
