@@ -32,6 +32,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='DIR',
         help='draw the predictions into this folder, in sub-folders as the data set has them',
     )
+    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
+    parser.add_argument(
+        '--wait-time',
+        type=float,
+        default=2,
+        metavar='SECONDS',
+        help='for how long each is shown; 0 waits for the space bar',
+    )
     parser.add_argument('--show-limit', type=int, metavar='N', help='draw N images at most')
     add_common_arguments(parser)
     return parser.parse_args(argv)
@@ -65,11 +73,17 @@ def main(argv: Sequence[str] | None = None) -> Runner:
         if not coco_metrics:
             raise UserError(f'--out needs a CocoMetric in test_evaluator of {args.config}')
         coco_metrics[0].result_file = args.out
-    if args.show_dir:
-        cfg.setdefault('default_hooks', {})['visualization'] = dict(
+    if args.show or args.show_dir:
+        hooks = cfg.setdefault('default_hooks', {})
+        own = hooks.get('visualization') or {}
+        hooks['visualization'] = dict(
+            own if own.get('type') == 'DetVisualizationHook' else {},
             type='DetVisualizationHook',
             draw=True,
-            test_out_dir=os.path.abspath(args.show_dir),  # the hook's own are below the work dir
+            show=args.show,
+            wait_time=args.wait_time,
+            # The hook would take a relative one below the work directory.
+            test_out_dir=os.path.abspath(args.show_dir) if args.show_dir else None,
             test_limit=args.show_limit,
         )
     folders = [args.show_dir] if args.show_dir else []

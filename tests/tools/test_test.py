@@ -4,10 +4,12 @@ import os
 import cv2
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmdet.evaluation.coco_metric import FIGURES
 from tests.conftest import REPO
 from tests.processes import run_tool, torchrun
+from tools.test import main
 
 
 @pytest.fixture(scope='module')
@@ -119,3 +121,36 @@ def test_mistakes(trained, config, shapes_root, environment, checkpoint, options
     last = run.stderr.splitlines()[-1]
     assert last.startswith('error: ') and complaint in last
     assert 'Traceback' not in run.stderr
+
+
+def test_show_needs_a_window(trained, config, shapes_root, environment):
+    run = run_tool(
+        *('tools/test.py', config, str(trained / 'epoch_1.pth'), '--data-root', str(shapes_root)),
+        *('--work-dir', str(trained / 'shown'), '--show'),
+        environment={**environment, 'MPLBACKEND': 'agg'},
+    )
+    assert run.returncode == 2
+    assert 'cannot open a window' in run.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        (['--show', '--wait-time', '0.5'], dict(show=True, wait_time=0.5, test_out_dir=None)),
+        (['--show-dir', '/x', '--show-limit', '3'], dict(test_out_dir='/x', test_limit=3)),
+    ],
+)
+def test_what_is_drawn(config, shapes_root, tmp_path, monkeypatch, options, expected):
+    """The config's hook keeps its other settings."""
+
+    def stop(cfg: Config) -> None:
+        raise StopIteration(cfg.default_hooks.visualization.to_dict())
+
+    monkeypatch.setattr('tools.test.build_runner', stop)
+    monkeypatch.setattr('tools.test.check_files', lambda *_, **__: None)
+    places = ['--data-root', str(shapes_root), '--work-dir', str(tmp_path)]
+    setting = 'default_hooks.visualization.score_thr=0.7'
+    with pytest.raises(StopIteration) as stopped:
+        main([config, 'x.pth', *places, *options, '--cfg-options', setting])
+    hook = stopped.value.value
+    assert dict(expected, draw=True, score_thr=0.7).items() <= hook.items()
