@@ -20,6 +20,15 @@ def registered():
     register_all_modules()
 
 
+@pytest.fixture(scope='session', autouse=True)
+def one_thread():
+    """Here, and in the processes that tests start: threads of small models wait for each other."""
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('OMP_NUM_THREADS', '1')
+        yield
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
@@ -83,11 +92,6 @@ def tiny_model() -> dict:
 
 
 @pytest.fixture(scope='session')
-def environment() -> dict[str, str]:
+def environment(one_thread: None) -> dict[str, str]:
     """Environment for processes that a test starts: this checkout, one thread."""
-    return {
-        **os.environ,
-        'PYTHONPATH': str(REPO),
-        'OMP_NUM_THREADS': '1',
-        'PYTHONUNBUFFERED': '1',
-    }
+    return {**os.environ, 'PYTHONPATH': str(REPO), 'PYTHONUNBUFFERED': '1'}

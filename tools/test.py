@@ -5,16 +5,20 @@ python tools/test.py CONFIG CHECKPOINT [--out RESULTS.json] [--show-dir DIR] ...
 
 import argparse
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from mmdet.engine.checkpoint import check_fit
-from mmdet.engine.config import add_common_arguments, load_config
+from mmdet.engine.config import add_common_arguments, load_config, metrics_of, require_stage
 from mmdet.engine.launch import build_runner
+from mmdet.engine.preflight import check_files
 from mmdet.errors import UserError, exit_on_user_error
+from mmdet.evaluation import CocoMetric
+from mmdet.registry import METRICS
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -26,12 +30,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='draw the predictions into this folder; '
-        'a relative one is taken below WORK_DIR/TIMESTAMP',
+        help='draw the predictions into this folder, in sub-folders as the data set has them',
     )
     parser.add_argument('--show-limit', type=int, metavar='N', help='draw N images at most')
     add_common_arguments(parser)
     return parser.parse_args(argv)
+
+
+def _is_coco(metric: Mapping) -> bool:
+    cls = METRICS.get(metric['type']) if isinstance(metric['type'], str) else metric['type']
+    return issubclass(cls, CocoMetric)
 
 
 def main(argv: Sequence[str] | None = None) -> Runner:
@@ -45,21 +53,28 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     """
     args = parse_args(argv)
     cfg = load_config(args)
+    require_stage(cfg, 'test', source=args.config)
     cfg.load_from = args.checkpoint
-    evaluator = cfg.test_evaluator
-    if isinstance(evaluator, dict) and evaluator.type == 'CocoMetric':
-        evaluator.classwise = True
+    cfg.resume = False  # the config that a resumed run saved says otherwise
+    coco_metrics = [metric for metric in metrics_of(cfg.test_evaluator) if _is_coco(metric)]
+    for metric in coco_metrics:
+        metric.classwise = True
     if args.out:
         if not args.out.endswith('.json'):
             raise UserError(f'--out {args.out}: the detections are JSON; name a .json file')
-        evaluator.result_file = args.out
+        if not coco_metrics:
+            raise UserError(f'--out needs a CocoMetric in test_evaluator of {args.config}')
+        coco_metrics[0].result_file = args.out
     if args.show_dir:
         cfg.setdefault('default_hooks', {})['visualization'] = dict(
             type='DetVisualizationHook',
             draw=True,
-            test_out_dir=args.show_dir,
+            test_out_dir=os.path.abspath(args.show_dir),  # the hook's own are below the work dir
             test_limit=args.show_limit,
         )
+    folders = [args.show_dir] if args.show_dir else []
+    folders += [os.path.dirname(args.out) or '.'] if args.out else []
+    check_files(cfg, ('test',), folders=folders)
     runner = build_runner(cfg)
     check_fit(runner.model, args.checkpoint)
     metrics = runner.test()

@@ -6,12 +6,13 @@ python tools/train.py CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--amp] ..
 import argparse
 from collections.abc import Sequence
 
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from mmdet.engine.checkpoint import check_fit
-from mmdet.engine.config import add_common_arguments, load_config
+from mmdet.engine.checkpoint import check_fit, checkpoint_to_resume
+from mmdet.engine.config import add_common_arguments, load_config, require_stage
 from mmdet.engine.launch import build_runner
+from mmdet.engine.preflight import check_files
 from mmdet.errors import UserError, exit_on_user_error
 
 
@@ -47,21 +48,27 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     """
     args = parse_args(argv)
     cfg = load_config(args)
+    require_stage(cfg, 'train', source=args.config)
     if args.amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:
-        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise UserError(f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}')
         cfg.auto_scale_lr.enable = True
-    if args.resume:
+    if args.resume not in (None, 'auto'):
         cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        cfg.load_from = args.resume
+    elif args.resume or (cfg.get('resume') and not cfg.get('load_from')):
+        latest = checkpoint_to_resume(cfg.work_dir)
+        cfg.resume = latest is not None
+        cfg.load_from = latest or cfg.get('load_from')
+    check_files(cfg, ('train', 'val'))
     runner = build_runner(cfg)
     if cfg.get('resume'):
-        checkpoint = cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir)
-        if checkpoint:
-            check_fit(runner.model, checkpoint, resume=True)
+        check_fit(runner.model, cfg.load_from, resume=True)
+    elif args.resume:
+        runner.logger.info(f'Nothing to resume in {cfg.work_dir} yet: training begins')
     runner.train()
     return runner
 

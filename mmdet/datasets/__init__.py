@@ -1,8 +1,15 @@
 """Data sets in COCO's format, and what turns them into batches."""
 
 from .coco import CocoDataset
-from .dataset_wrappers import MultiImageMixDataset
+from .dataset_wrappers import ConcatDataset, MultiImageMixDataset, RepeatDataset
 from .samplers import AspectRatioBatchSampler
 from .shapes_dataset import ShapesDataset
 
-__all__ = ['AspectRatioBatchSampler', 'CocoDataset', 'MultiImageMixDataset', 'ShapesDataset']
+__all__ = [
+    'AspectRatioBatchSampler',
+    'CocoDataset',
+    'ConcatDataset',
+    'MultiImageMixDataset',
+    'RepeatDataset',
+    'ShapesDataset',
+]

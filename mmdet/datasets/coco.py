@@ -1,25 +1,31 @@
 """Data sets in COCO's format."""
 
+import os
 from collections import defaultdict
-from os.path import join
+from os.path import basename, dirname, join
 
+import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import LocalBackend
 
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 
+from .coco_annotations import place
 from .coco_classes import COCO_CLASSES
-from .coco_file import LAYOUT, category_labels, read_coco_file
+from .coco_file import LAYOUT, category_labels, garbage_left_alone, read_coco_file
+from .coco_values import Identifier
 from .file_backend import file_backend
+from .findings import UNTRAINED
 
 
 @DATASETS.register_module()
 class CocoDataset(BaseDataset):
     """Images and instances of a COCO annotation file.
 
-    Beside mmengine's arguments (`ann_file`, `data_root`, `data_prefix`, `pipeline`, `test_mode`,
-    ...):
+    What is wrong in the file is repaired, left out or refused as `coco_file.py` says.
+
+    Beside mmengine's arguments (`ann_file`, `data_root`, `pipeline`, `test_mode`, ...):
 
     - `metainfo=dict(classes=(...))` names the categories to use, in the order of their labels.
     - `filter_cfg=dict(filter_empty_gt=..., min_size=...)` leaves out images without an instance
@@ -32,49 +38,87 @@ class CocoDataset(BaseDataset):
 
     Args:
         ann_file: the annotation file, in `data_root` unless absolute.
+        data_prefix: `dict(img=...)` is the folder of the images, in `data_root` unless absolute;
+            by default `data_root` itself.
         backend_args: of mmengine's storage backend, if the annotation file is not on a local
             disk; images are read with those of `LoadImageFromFile`.
         **dataset_kwargs: mmengine's arguments.
+
+    Raises:
+        UserError: the annotation file is missing or refused, the folder or one of its images is
+            missing, or no image is left.
     """
 
     METAINFO = dict(classes=COCO_CLASSES)
 
     def __init__(
-        self, ann_file: str = '', *, backend_args: dict | None = None, **dataset_kwargs: object
+        self,
+        ann_file: str = '',
+        *,
+        data_prefix: dict | None = None,
+        backend_args: dict | None = None,
+        **dataset_kwargs: object,
     ) -> None:
         self.backend_args = backend_args
-        super().__init__(ann_file, **dataset_kwargs)
+        data_prefix = dict(img='') if data_prefix is None else data_prefix
+        if not isinstance(data_prefix.get('img'), str):
+            raise UserError(
+                f'data_prefix={dict(data_prefix)} does not name the folder of the images; '
+                "write data_prefix=dict(img='FOLDER/')"
+            )
+        super().__init__(ann_file, data_prefix=data_prefix, **dataset_kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Read the annotation file."""
-        content = read_coco_file(self.ann_file, self.backend_args)
+        """Read the annotation file, and say what was repaired and left out."""
+        with garbage_left_alone():
+            return self._load_data_list()
+
+    def _load_data_list(self) -> list[dict]:
+        coco = read_coco_file(self.ann_file, self.backend_args)
+        labels = category_labels(coco, self.metainfo['classes'])
         folder = self.data_prefix['img']
-        backend = file_backend(folder, self.backend_args)
-        if isinstance(backend, LocalBackend) and not backend.isdir(folder):
+        if self._is_local(folder) and folder and not os.path.isdir(folder):
             raise UserError(f'{LAYOUT}\nimage folder {folder} does not exist')
-        labels = category_labels(content, tuple(self.metainfo['classes']), self.ann_file)
-        annotations = defaultdict(list)
-        for annotation in content['annotations']:
-            annotations[annotation['image_id']].append(annotation)
+        images = {image['id']: image for image in coco.images}
+        instances = defaultdict(list)
+        for annotation in coco.annotations:
+            if annotation['category_id'] not in labels:
+                continue
+            reason = _why_untrained(annotation, images[annotation['image_id']])
+            if reason is None:
+                instances[annotation['image_id']].append(_instance(annotation, labels))
+            elif not self.test_mode:
+                coco.findings.add(UNTRAINED, reason, place(annotation))
+        coco.say_findings()
         return [
             dict(
                 img_path=join(folder, image['file_name']),
-                img_id=image['id'],
+                img_id=identifier,
                 height=image['height'],
                 width=image['width'],
-                instances=[
-                    _instance(annotation, labels)
-                    for annotation in annotations[image['id']]
-                    if _is_usable(annotation, labels, image)
-                ],
+                instances=instances[identifier],
             )
-            for image in sorted(content['images'], key=lambda image: image['id'])
+            for identifier, image in images.items()
         ]
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the labels in an image, once for each instance to learn.
+
+        `ClassBalancedDataset` asks for them.
+        """
+        instances = self.get_data_info(idx)['instances']
+        return [obj['bbox_label'] for obj in instances if not obj['ignore_flag']]
 
     def filter_data(self) -> list[dict]:
         """Leave out images as `filter_cfg` says."""
-        if self.test_mode or self.filter_cfg is None:
-            return self.data_list
+        kept = self.data_list if self.test_mode or not self.filter_cfg else self._filtered()
+        if self._indices is None:
+            self._check_pictures(kept)
+        elif self._indices == 0 or not np.size(self._indices):
+            raise UserError(f'{self.ann_file}: indices={self._indices} leaves no image')
+        return kept
+
+    def _filtered(self) -> list[dict]:
         unknown = set(self.filter_cfg) - {'filter_empty_gt', 'min_size'}
         if unknown:
             raise UserError(
@@ -95,30 +139,61 @@ class CocoDataset(BaseDataset):
             )
         return kept
 
+    def _check_pictures(self, items: list[dict]) -> None:
+        """Complain now of files that are not there, unless the pipeline passes over them."""
+        needed = any(
+            getattr(transform, 'ignore_empty', None) is False
+            for transform in self.pipeline.transforms
+        )
+        if not needed or not self._is_local(self.data_prefix['img']):
+            return
+        # One look into a folder is quicker than one at each of its files.
+        names = {folder: _files_in(folder) for folder in {dirname(i['img_path']) for i in items}}
+        missing = [
+            item['img_path']
+            for item in items
+            if names[dirname(item['img_path'])] is not None
+            and basename(item['img_path']) not in names[dirname(item['img_path'])]
+        ]
+        if missing:
+            backslash = '; write / for the backslashes in file_name' if '\\' in missing[0] else ''
+            raise UserError(
+                f'{self.ann_file}: {len(missing)} of {len(items)} images do not exist (first: '
+                f'{missing[0]}){backslash}; put them there, take them out of the annotation file, '
+                'or name their folder in data_prefix=dict(img=...)'
+            )
 
-def _is_usable(annotation: dict, labels: dict[int, int], image: dict) -> bool:
-    """Return whether an annotation is of a wanted category and has an extent in the image."""
+    def _is_local(self, path: str) -> bool:
+        return isinstance(file_backend(path, self.backend_args), LocalBackend)
+
+
+def _files_in(folder: str) -> set[str] | None:
+    """Return the names in a folder; None where they cannot be listed."""
+    try:
+        return set(os.listdir(folder or '.'))
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    except OSError:
+        return None
+
+
+def _why_untrained(annotation: dict, image: dict) -> str | None:
+    """Return why nothing can be learned from an annotation, as in mmdetection."""
     x, y, width, height = annotation['bbox']
-    inside = min(x + width, image['width']) > max(x, 0) and min(y + height, image['height']) > max(
-        y, 0
-    )
-    return (
-        annotation['category_id'] in labels
-        and not annotation.get('ignore', False)
-        and inside
-        and annotation.get('area', 1) > 0
-        and width >= 1
-        and height >= 1
-    )
+    if annotation.get('ignore') in (1, '1', 'true'):
+        return 'marked "ignore"'
+    if width < 1 or height < 1:
+        return 'with a box of less than a pixel'
+    inside_width = min(x + width, image['width']) > max(x, 0)
+    inside_height = min(y + height, image['height']) > max(y, 0)
+    return None if inside_width and inside_height else 'with a box outside of the image'
 
 
-def _instance(annotation: dict, labels: dict[int, int]) -> dict:
+def _instance(annotation: dict, labels: dict[Identifier, int]) -> dict:
     x, y, width, height = annotation['bbox']
-    instance = dict(
+    return dict(
         bbox=[x, y, x + width, y + height],
         bbox_label=labels[annotation['category_id']],
-        ignore_flag=int(bool(annotation.get('iscrowd', False))),
+        ignore_flag=annotation['iscrowd'],
+        mask=annotation['segmentation'],
     )
-    if annotation.get('segmentation'):
-        instance['mask'] = annotation['segmentation']
-    return instance

@@ -1,12 +1,37 @@
-"""Data sets made of other data sets; mmengine has `RepeatDataset` and `ConcatDataset`."""
+"""Data sets made of other data sets.
+
+mmengine's `ClassBalancedDataset` asks what it repeats for `get_cat_ids`, which its own
+`ConcatDataset` and `RepeatDataset` do not have.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 from mmengine.dataset import BaseDataset
+from mmengine.dataset import ConcatDataset as MMEngineConcatDataset
+from mmengine.dataset import RepeatDataset as MMEngineRepeatDataset
 
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS, TRANSFORMS
+
+
+@DATASETS.register_module()
+class ConcatDataset(MMEngineConcatDataset):
+    """Several data sets one after the other; see mmengine's class for the arguments."""
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the labels in an image, once for each instance to learn."""
+        dataset_index, sample_index = self._get_ori_dataset_idx(idx)
+        return self.datasets[dataset_index].get_cat_ids(sample_index)
+
+
+@DATASETS.register_module()
+class RepeatDataset(MMEngineRepeatDataset):
+    """A data set several times over; see mmengine's class for the arguments."""
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the labels in an image, once for each instance to learn."""
+        return self.dataset.get_cat_ids(self._get_ori_dataset_idx(idx))
 
 
 @DATASETS.register_module()
@@ -56,6 +81,10 @@ class MultiImageMixDataset:
     def get_data_info(self, index: int) -> dict:
         """Return the annotation of the image that sample `index` begins with."""
         return self.dataset.get_data_info(index)
+
+    def get_cat_ids(self, index: int) -> list[int]:
+        """Return the labels in the image that sample `index` begins with."""
+        return self.dataset.get_cat_ids(index)
 
     def __len__(self) -> int:
         return len(self.dataset)

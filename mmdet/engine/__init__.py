@@ -1,7 +1,14 @@
 """What surrounds the model in training: hooks, checkpoints, optimizer wrappers, start-up."""
 
 from . import checkpoint  # registers the loaders
-from .hooks import CheckpointHook, CurvesHook, DetVisualizationHook
+from .hooks import (
+    CheckpointHook,
+    CurvesHook,
+    DetVisualizationHook,
+    LoggerHook,
+    PreflightHook,
+    RuntimeInfoHook,
+)
 from .optim_wrapper import AmpOptimWrapper
 
 __all__ = [
@@ -9,5 +16,8 @@ __all__ = [
     'CheckpointHook',
     'CurvesHook',
     'DetVisualizationHook',
+    'LoggerHook',
+    'PreflightHook',
+    'RuntimeInfoHook',
     'checkpoint',
 ]

@@ -1,12 +1,13 @@
 """From a config to a runner: what tools/train.py and tools/test.py share."""
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from mmdet.ops import warn_of_slow_ops
 from mmdet.registry import RUNNERS
 
+from .hooks import PreflightHook
 from .processes import start_processes
+from .runner import Runner
 
 
 def build_runner(cfg: Config) -> Runner:
@@ -18,5 +19,6 @@ def build_runner(cfg: Config) -> Runner:
     if cfg.launcher != 'none':
         start_processes(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.register_hook(PreflightHook())
     warn_of_slow_ops(next(runner.model.parameters()).device.type)
     return runner

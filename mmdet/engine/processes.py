@@ -1,36 +1,125 @@
-"""The processes of a distributed job."""
+"""The processes of a distributed job: who they are, and how they find each other.
 
+Whatever started them, torch's own variables say it from here on: RANK, WORLD_SIZE, LOCAL_RANK,
+MASTER_ADDR and MASTER_PORT, which torchrun sets.
+"""
+
+import inspect
 import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
+from torch.nn.parallel import DistributedDataParallel
 
 from mmdet.errors import UserError
 
+# What each launcher tells a process: its rank, their number, its rank on its machine.
+_VARIABLES = dict(
+    pytorch=('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+)
+_STARTERS = dict(pytorch='torchrun', slurm='srun', mpi="Open MPI's mpirun")
+
 
 def start_processes(cfg: Config) -> None:
-    """Join this process to the others of its job, on a machine without a GPU.
+    """Find out which process this is; on a machine without a GPU, join it to the others.
 
-    The runner does it where there are GPUs, over NCCL.
+    The runner joins them where there are GPUs, over NCCL. Changes `cfg` and the environment.
 
     Raises:
-        UserError: there are fewer GPUs than processes on this machine.
+        UserError: the launcher's variables are missing, or there are fewer GPUs than processes on
+            this machine.
     """
+    os.environ |= torch_variables(cfg.launcher, os.environ)
     gpus, wanted = torch.cuda.device_count(), int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    if cfg.launcher == 'slurm' and gpus == 1:
+        os.environ['LOCAL_RANK'] = '0'  # with --gpus-per-task=1 a task sees its own GPU alone
+    cfg.launcher = 'pytorch'
     if 0 < gpus < wanted:
         raise UserError(
             f'{wanted} processes were asked for, but this machine has {gpus} GPUs: ask for {gpus}'
         )
+    # mmengine would choose the same, with a warning of each.
+    for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
+        os.environ.setdefault(name, '1')
+    cfg.model_wrapper_cfg = cfg.get('model_wrapper_cfg') or _wrapper(cfg)
     if gpus:
         return
     # mmengine would choose a CUDA device for each process; it takes a group that is there.
     timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
     dist.init_process_group('gloo', timeout=timedelta(seconds=timeout))
-    cfg.model_wrapper_cfg = dict(
+    cfg.model_wrapper_cfg.setdefault('device_ids', None)
+
+
+def _wrapper(cfg: Config) -> dict:
+    """Return mmengine's own choice; torch 2.14 warns of the name that one of its keys had."""
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    buffers = 'forward_sync_buffers' if 'forward_sync_buffers' in known else 'broadcast_buffers'
+    return dict(
         type='MMDistributedDataParallel',
-        device_ids=None,
-        broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False),
+        **{buffers: False},
     )
+
+
+def torch_variables(launcher: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what torchrun would have set, from what another launcher did.
+
+    Args:
+        launcher: `pytorch`, `slurm` or `mpi`.
+        environ: the environment; MASTER_ADDR and MASTER_PORT in it are kept.
+
+    Raises:
+        UserError: the process was not started by this launcher, or nothing says where the first
+            process is.
+    """
+    missing = [name for name in _VARIABLES[launcher] if name not in environ]
+    if missing:
+        raise UserError(
+            f'--launcher {launcher}, but {", ".join(missing)} is not set: start the processes '
+            f'with {_STARTERS[launcher]}'
+        )
+    rank, size, local_rank = (environ[name] for name in _VARIABLES[launcher])
+    variables = dict(RANK=rank, WORLD_SIZE=size, LOCAL_RANK=local_rank)
+    if 'MASTER_ADDR' not in environ:
+        variables['MASTER_ADDR'] = _first_machine(launcher, size, environ)
+    if 'MASTER_PORT' not in environ:
+        # Jobs that share a machine must not meet: each takes a port of its own.
+        job = re.sub(r'\D', '', environ.get('SLURM_JOB_ID', ''))
+        variables['MASTER_PORT'] = str(15000 + int(job[-4:]) if job else 29500)
+    return variables
+
+
+def _first_machine(launcher: str, size: str, environ: Mapping[str, str]) -> str:
+    if launcher == 'slurm' and environ.get('SLURM_NODELIST'):
+        return first_host(environ['SLURM_NODELIST'])
+    if launcher == 'mpi' and environ.get('OMPI_COMM_WORLD_LOCAL_SIZE') == size:
+        return '127.0.0.1'
+    raise UserError(
+        f'--launcher {launcher}: set MASTER_ADDR to the address of the machine of process 0'
+    )
+
+
+def first_host(nodes: str) -> str:
+    """Return the first host of SLURM's compact list, with `scontrol` if there is one.
+
+    Example:
+        >>> first_host('gpu[03-07,9],login')
+        'gpu03'
+    """
+    if scontrol := shutil.which('scontrol'):
+        run = subprocess.run(
+            [scontrol, 'show', 'hostnames', nodes], capture_output=True, text=True, check=False
+        )
+        if run.returncode == 0 and run.stdout.strip():
+            return run.stdout.split()[0]
+    # a[1-2]b[3-4],c: the first of each range, up to a comma that is not inside brackets
+    first = re.match(r'(?:[^,\[]|\[[^\]]*\])*', nodes)[0]
+    return re.sub(r'\[([^\],-]+)[^\]]*\]', r'\1', first)

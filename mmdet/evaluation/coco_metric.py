@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
+from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
-from mmdet.datasets.coco_file import category_labels, read_coco_file
+from mmdet.datasets.coco_file import CocoFile, category_labels, read_coco_file
+from mmdet.datasets.coco_values import Identifier
 from mmdet.errors import UserError
 from mmdet.registry import METRICS
 
@@ -27,7 +29,9 @@ class CocoMetric(BaseMetric):
     """COCO's twelve figures, and AP per class if asked for.
 
     Each image counts once, also where distributed testing saw it twice; crowd regions and images
-    without a prediction count as COCO says. The engine is faster-coco-eval.
+    without a prediction count as COCO says. What is wrong in the annotation file is repaired, left
+    out or refused as `mmdet/datasets/coco_file.py` says: what is left out there is nothing to find
+    here, and a detection of it is wrong. The engine is faster-coco-eval.
 
     Args:
         ann_file: the annotation file to measure against.
@@ -84,23 +88,29 @@ class CocoMetric(BaseMetric):
         self.result_file = result_file
         self.backend_args = backend_args
         self._truth: COCO | None = None
-        self._category_ids: list[int] = []  # of each label
+        self._category_ids: list[Identifier] = []  # of each label, as the file has them
+        self._image_numbers: dict[Identifier, int] = {}  # what the engine calls each image
 
     def prepare(self) -> None:
-        """Read the annotation file, if that is not done; `dataset_meta` must be set.
+        """Read the annotation file and match its categories with `dataset_meta['classes']`.
 
-        Whoever calls it before the first image learns at once what `compute_metrics` would
-        complain of after the last.
+        Evaluating does it if need be; called before, it finds out what is wrong while nothing is
+        lost yet. It does nothing a second time, nor in other processes than the first, which
+        evaluates for all.
 
         Raises:
-            UserError: the file is missing, is not COCO's, or lacks a class of the data set.
+            UserError: the file is missing or refused, or lacks a class.
         """
-        if self._truth is not None:
+        if self._truth is not None or not is_main_process():
             return
-        content = read_coco_file(self.ann_file, self.backend_args)
-        labels = category_labels(content, tuple(self.dataset_meta['classes']), self.ann_file)
+        coco = read_coco_file(self.ann_file, self.backend_args)
+        labels = category_labels(coco, self.dataset_meta['classes'])
+        coco.say_findings()
         self._category_ids = list(labels)
-        self._truth = COCO(content)
+        self._image_numbers = {
+            image['id']: number for number, image in enumerate(coco.images, start=1)
+        }
+        self._truth = _truth(coco, labels, self._image_numbers)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep each image's id, scores, labels and RLEs."""
@@ -118,9 +128,15 @@ class CocoMetric(BaseMetric):
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Return the figures; -1 where there is nothing to find."""
         self.prepare()
-        detections = _to_coco(results, self._category_ids)
+        detections = _detections(results)
+        strangers = {found['image_id'] for found in detections} - self._image_numbers.keys()
+        if strangers:
+            raise UserError(
+                f'{self.ann_file} has no image {strangers.pop()!r}, which was predicted; '
+                'the evaluator and the data set must name the same annotation file'
+            )
         if self.result_file:
-            _write_results(detections, self.result_file)
+            _write_results(detections, self._category_ids, self.result_file)
         if self.format_only:
             return {}
         figures = {}
@@ -129,11 +145,21 @@ class CocoMetric(BaseMetric):
         return figures
 
     def _evaluate(self, metric: str, detections: list[dict]) -> dict[str, float]:
-        found = self._truth.loadRes([dict(detection) for detection in detections])
+        found = self._truth.loadRes(
+            [
+                dict(
+                    image_id=self._image_numbers[detection['image_id']],
+                    category_id=detection['label'] + 1,
+                    score=detection['score'],
+                    segmentation=detection['segmentation'],
+                )
+                for detection in detections
+            ]
+        )
         evaluation = COCOeval_faster(
             self._truth, found, iouType=metric, print_function=_say_nothing
         )
-        evaluation.params.catIds = self._category_ids
+        evaluation.params.catIds = self._truth.getCatIds()
         if self.iou_thrs is not None:
             evaluation.params.iouThrs = self.iou_thrs
         evaluation.run()
@@ -145,13 +171,11 @@ class CocoMetric(BaseMetric):
             names = self.dataset_meta['classes']
             # (IoU thresholds, recalls, classes, areas, numbers of detections); -1: nothing to find
             precision = evaluation.eval['precision'][..., 0, -1]
-            order = np.argsort(self._category_ids)  # the engine's classes are sorted by category id
             by_class = {
-                names[label]: float(values[values > -1].mean()) if (values > -1).any() else -1.0
-                for label, values in zip(order, np.moveaxis(precision, 2, 0), strict=True)
+                name: float(values[values > -1].mean()) if (values > -1).any() else -1.0
+                for name, values in zip(names, np.moveaxis(precision, 2, 0), strict=True)
             }
-            in_order = {name: by_class[name] for name in names}
-            logger.info('\n' + _table(('class', f'{metric} AP'), in_order, columns=3))
+            logger.info('\n' + _table(('class', f'{metric} AP'), by_class, columns=3))
             figures |= {f'{metric}_mAP_{name}': by_class[name] for name in names}
         return figures
 
@@ -160,16 +184,40 @@ def _say_nothing(*_: object) -> None:
     pass
 
 
-def _to_coco(results: list[dict], category_ids: list[int]) -> list[dict]:
-    """Return COCO's list of detections, one image's only once."""
+def _truth(
+    coco: CocoFile, labels: dict[Identifier, int], image_numbers: dict[Identifier, int]
+) -> COCO:
+    """Return the annotations of the wanted categories as the engine wants them.
+
+    It needs ids that are numbers, and takes an annotation's id of 0 for "no match". So they are
+    numbered here: images in their order, categories by their labels.
+    """
+    names = {category['id']: category['name'] for category in coco.categories}
+    wanted = [annotation for annotation in coco.annotations if annotation['category_id'] in labels]
+    return COCO(
+        dict(
+            images=[{**image, 'id': image_numbers[image['id']]} for image in coco.images],
+            annotations=[
+                {
+                    **annotation,
+                    'id': number,
+                    'image_id': image_numbers[annotation['image_id']],
+                    'category_id': labels[annotation['category_id']] + 1,
+                }
+                for number, annotation in enumerate(wanted, start=1)
+            ],
+            categories=[
+                dict(id=label + 1, name=names[identifier]) for identifier, label in labels.items()
+            ],
+        )
+    )
+
+
+def _detections(results: list[dict]) -> list[dict]:
+    """Return all detections, one image's only once, under the ids of the annotation file."""
     by_image = {result['img_id']: result for result in results}
     return [
-        dict(
-            image_id=img_id,
-            category_id=category_ids[label],
-            score=score,
-            segmentation=rle,
-        )
+        dict(image_id=img_id, label=label, score=score, segmentation=rle)
         for img_id, result in by_image.items()
         for score, label, rle in zip(
             result['scores'], result['labels'], result['rles'], strict=True
@@ -177,13 +225,22 @@ def _to_coco(results: list[dict], category_ids: list[int]) -> list[dict]:
     ]
 
 
-def _write_results(detections: list[dict], path: str) -> None:
-    def as_text(detection: dict) -> dict:
-        rle = detection['segmentation']
-        return {**detection, 'segmentation': {**rle, 'counts': rle['counts'].decode()}}
-
+def _write_results(detections: list[dict], category_ids: Sequence[Identifier], path: str) -> None:
+    """Write COCO's list of detections."""
+    content = [
+        dict(
+            image_id=detection['image_id'],
+            category_id=category_ids[detection['label']],
+            score=detection['score'],
+            segmentation={
+                **detection['segmentation'],
+                'counts': detection['segmentation']['counts'].decode(),
+            },
+        )
+        for detection in detections
+    ]
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps([as_text(detection) for detection in detections]))
+    Path(path).write_text(json.dumps(content))
 
 
 def _table(head: tuple[str, str], figures: dict[str, float], *, columns: int) -> str:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor, nn
 
+from mmdet.models.memory_format import in_quickest_order
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 
@@ -20,8 +20,9 @@ class DetDataPreprocessor(ImgDataPreprocessor):
         std: likewise.
         pad_size_divisor: the padded height and width are multiples of it.
         pad_value: of the padding, after normalisation.
-        pad_mask: in training, extend the ground-truth masks by the padding too; SOLO's heads do
-            so anyway.
+        pad_mask: in training, the samples' masks get the padded size too, for the batch augments
+            and heads that expect so. Nothing is copied, and SOLO's losses are the same either
+            way: its heads extend to the batch's size what masks they are given.
         bgr_to_rgb: swap the channels of images that were read as BGR.
         rgb_to_bgr: the reverse.
         non_blocking: let copies to the device overlap with computation.
@@ -54,21 +55,20 @@ class DetDataPreprocessor(ImgDataPreprocessor):
         self.batch_augments = nn.ModuleList(map(MODELS.build, batch_augments or ()))
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Return `inputs` (B, 3, H, W) float32 and `data_samples` on the model's device.
+        """Return `inputs` (B, 3, H, W) float32 and new `data_samples` on the model's device.
 
-        On a CPU the images are channels last in memory.
+        In memory the images lie as `memory_format` says.
         """
         data = super().forward(data, training)
-        inputs, samples = data['inputs'], data['data_samples']
+        inputs = data['inputs']
         # In testing the masks are annotations at the original size, to be drawn.
-        _tell_batch_size(samples, inputs, pad_mask=training and self.pad_mask)
+        samples = _told_batch_size(
+            data['data_samples'], tuple(inputs.shape[-2:]), pad_mask=training and self.pad_mask
+        )
         if training:
             for augment in self.batch_augments:
                 inputs, samples = augment(inputs, samples)
-        if inputs.device.type == 'cpu':
-            # A CPU's convolutions are quicker in this order, and keep it through the network.
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return dict(inputs=inputs, data_samples=samples)
+        return dict(inputs=in_quickest_order(inputs), data_samples=samples)
 
 
 @MODELS.register_module()
@@ -78,7 +78,7 @@ class BatchFixedSizePad(nn.Module):
     Args:
         size: (height, width); a side that is longer already stays so.
         img_pad_value: of the padding, after normalisation.
-        pad_mask: extend the ground-truth masks too; SOLO's heads do so anyway.
+        pad_mask: the samples' masks get the new size too; as in `DetDataPreprocessor`.
     """
 
     def __init__(
@@ -92,20 +92,25 @@ class BatchFixedSizePad(nn.Module):
     def forward(
         self, inputs: Tensor, data_samples: list[DetDataSample] | None = None
     ) -> tuple[Tensor, list[DetDataSample] | None]:
-        """Return (B, 3, H, W) images padded to `size`, and the samples, which know the new size."""
+        """Return (B, 3, H, W) images padded to `size`, and new samples that know the new size."""
         height, width = inputs.shape[-2:]
         missing = max(self.size[0] - height, 0), max(self.size[1] - width, 0)
         inputs = F.pad(inputs, (0, missing[1], 0, missing[0]), value=self.img_pad_value)
-        _tell_batch_size(data_samples, inputs, pad_mask=self.pad_mask)
-        return inputs, data_samples
+        samples = _told_batch_size(data_samples, tuple(inputs.shape[-2:]), pad_mask=self.pad_mask)
+        return inputs, samples
 
 
-def _tell_batch_size(
-    samples: Sequence[DetDataSample] | None, inputs: Tensor, *, pad_mask: bool
-) -> None:
-    size = tuple(inputs.shape[-2:])
-    for sample in samples or ():
+def _told_batch_size(
+    samples: Sequence[DetDataSample] | None, size: tuple[int, int], *, pad_mask: bool
+) -> list[DetDataSample] | None:
+    """Return new samples that know the batch's (height, width); with `pad_mask` masks have it."""
+    if samples is None:
+        return None
+    told = [sample.new() for sample in samples]
+    for sample in told:
         sample.set_metainfo(dict(batch_input_shape=size))
         instances = sample.get('gt_instances')
         if pad_mask and instances is not None and 'masks' in instances:
-            instances.masks = instances.masks.pad(size)
+            sample.gt_instances = instances.new()
+            sample.gt_instances.masks = instances.masks.pad(size)
+    return told

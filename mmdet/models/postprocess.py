@@ -28,7 +28,7 @@ DrawMasks = Callable[[int, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class TestConfig:
+class DecodeConfig:
     """The `test_cfg` of a model, with mmdetection's names.
 
     Attributes:
@@ -43,8 +43,6 @@ class TestConfig:
     Raises:
         UserError: a value is of another type, or out of its range.
     """
-
-    __test__ = False  # its name makes pytest take it for a test otherwise
 
     nms_pre: int = 500
     score_thr: float = 0.1
@@ -104,7 +102,7 @@ def decode(
     mask_size: tuple[int, int],
     img_shape: tuple[int, int],
     ori_shape: tuple[int, int],
-    cfg: TestConfig,
+    cfg: DecodeConfig,
 ) -> InstanceData:
     """Return an image's instances: `scores`, `labels` and `masks` (`RLEMasks`), best first.
 
@@ -142,7 +140,7 @@ def find_candidates(
     *,
     strides: Sequence[int],
     mask_size: tuple[int, int],
-    cfg: TestConfig,
+    cfg: DecodeConfig,
 ) -> Candidates:
     """Return the best `nms_pre` candidates of all levels; see `decode` for the arguments."""
     kept = Candidates(

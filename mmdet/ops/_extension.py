@@ -21,9 +21,7 @@ def _load() -> str:
     if os.environ.get('MMDET_NO_EXTENSION', '0') not in ('', '0'):
         return 'hidden by MMDET_NO_EXTENSION'
     if not LIBRARY.exists():
-        return (
-            'they were not built; `pip install --no-build-isolation` does it, with a C++ compiler'
-        )
+        return 'not built: install the package again where torch and a C++ compiler are'
     try:
         torch.ops.load_library(LIBRARY)
     except OSError as error:
@@ -60,7 +58,10 @@ def warn_of_slow_ops(device: str) -> None:
     """Log a warning that names the ops without a kernel for a device, `cpu` or `cuda`, if any."""
     slow = [op for op in OPS if (op, device) not in _KERNELS]
     if slow:
-        why = _WHY_ABSENT or 'built without CUDA'
+        why = _WHY_ABSENT or (
+            'built without CUDA: install the package again where a torch with CUDA and nvcc are; '
+            'FORCE_CUDA=1 then fails with the reason instead of doing without'
+        )
         print_log(
             f'No compiled kernels for {device} ({why}): {", ".join(slow)} run slower.',
             logger='current',

@@ -1,5 +1,5 @@
 """Helpers for code that uses the package without a runner."""
 
-from .setup import register_all_modules
+from .registration import register_all_modules
 
 __all__ = ['register_all_modules']

@@ -1,10 +1,26 @@
 """Colours for classes."""
 
 import colorsys
+from collections.abc import Sequence
+
+import mmcv
+
+from mmdet.errors import UserError
+
+Color = tuple[int, int, int]
+"""Red, green and blue in [0, 255]."""
+
+ColorChoice = str | Color | Sequence[Color] | None
+"""A colour by name or value for all classes, a colour for each, or None: as the classes have."""
 
 
-def distinct_colors(number: int) -> list[tuple[int, int, int]]:
-    """Return RGB colours in [0, 255] of which neighbours in the list are easy to tell apart."""
+def distinct_colors(number: int) -> list[Color]:
+    """Return colours of which neighbours in the list are easy to tell apart.
+
+    Example:
+        >>> distinct_colors(2)
+        [(249, 6, 6), (90, 134, 242)]
+    """
     # The golden ratio spreads hues so that any first few of them are far from each other.
     golden = 0.618033988749895
     colors = []
@@ -13,3 +29,31 @@ def distinct_colors(number: int) -> list[tuple[int, int, int]]:
         color = colorsys.hls_to_rgb(index * golden % 1, lightness, saturation)
         colors.append(tuple(round(255 * part) for part in color))
     return colors
+
+
+def class_colors(choice: ColorChoice, number: int) -> list[Color]:
+    """Return a colour for each of `number` classes.
+
+    Args:
+        choice: mmcv's name of a colour or a colour, for all classes; a list of colours; or None
+            for distinct ones.
+        number: of classes.
+
+    Raises:
+        UserError: there is no such colour, or fewer than classes.
+
+    Example:
+        >>> class_colors('red', 2)
+        [(255, 0, 0), (255, 0, 0)]
+    """
+    if choice is None:
+        return distinct_colors(number)
+    if isinstance(choice, str):
+        names = [color.name for color in mmcv.Color]
+        if choice not in names:
+            raise UserError(f'there is no colour {choice!r}; known are {", ".join(names)}')
+        return [tuple(mmcv.color_val(choice)[::-1])] * number
+    colors = [choice] * number if isinstance(choice[0], int) else choice
+    if len(colors) < number:
+        raise UserError(f'{len(colors)} colours are too few for {number} classes')
+    return [tuple(color) for color in colors]

@@ -1,8 +1,11 @@
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
+from PIL import Image
 
 from mmdet.datasets import CocoDataset
 from mmdet.errors import UserError
@@ -38,7 +41,7 @@ def content() -> dict:
         annotation(7, 10, bbox=[50, 10, 30, 20]),  # reaches over the border
         annotation(3, 10),
         annotation(5, 10, iscrowd=1, segmentation=crowd),
-        annotation(9, 10, bbox=[1, 1, 5, 5], area=25),
+        annotation(9, 10, bbox=[1, 1, 5, 5], area=25, segmentation=[[1, 1, 6, 1, 6, 6, 1, 6]]),
     ]
     return dict(
         images=[
@@ -116,22 +119,201 @@ def test_crowds_do_not_leave_the_worker(content, write):
     assert len(dataset[2]['data_samples'].gt_instances) == 0
 
 
-def test_degenerate_annotations_are_left_out(content, write):
-    content['annotations'] = [
-        dict(id=i, **annotation(7, 10, **changes))
-        for i, changes in enumerate(
-            [
-                dict(bbox=[10, 10, 0.5, 20]),
-                dict(area=0),
-                dict(bbox=[70, 10, 20, 20]),
-                dict(ignore=True),
-                dict(segmentation=[[1, 1, 2, 2]]),  # kept, but ignored: it has no mask
-            ]
-        )
+@pytest.fixture
+def logged(caplog):
+    """What is logged, also where another test has set a logger up."""
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    with caplog.at_level('WARNING'):
+        yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+def degenerate(content: dict) -> dict:
+    """The content, with annotations of image 7 of which the second alone teaches something."""
+    changes = [
+        dict(bbox=[10, 10, 0.5, 20]),
+        dict(area=0),
+        dict(bbox=[70, 10, 20, 20]),
+        dict(ignore=True),
+        dict(segmentation=[[1, 1, 2, 2]]),
+        dict(bbox=[]),
+        dict(category_id=30, bbox=[10, 10, 0.5, 20]),  # of no wanted class
     ]
+    entries = [dict(id=i, **annotation(7, 10) | change) for i, change in enumerate(changes)]
+    return {**content, 'annotations': entries}
+
+
+def test_what_teaches_nothing_is_left_out_and_said_in_a_line(content, write, logged):
+    dataset = write(degenerate(content))
+    assert len(dataset.get_data_info(3)['instances']) == 2
+    assert len(dataset[3]['data_samples'].gt_instances) == 2
+    (record,) = logged.records
+    assert record.levelname == 'WARNING'
+    for part in (
+        'a.json: 1 left out: 1 with polygons of fewer than three points',
+        '(first: annotation 4 of image 7)',
+        '3 not trained on: 1 with a box of less than a pixel (first: annotation 0 of image 7)',
+        '1 with a box outside of the image (first: annotation 2 of image 7)',
+        '1 marked "ignore" (first: annotation 3 of image 7)',
+        '1 without a usable box: taken from the mask (first: annotation 5 of image 7)',
+    ):
+        assert part in record.message
+
+
+def test_a_test_set_says_what_is_left_out_alone(content, write, logged):
+    write(degenerate(content), test_mode=True)
+    (record,) = logged.records
+    assert '1 left out' in record.message
+    assert 'not trained on' not in record.message
+
+
+def test_a_sound_file_says_nothing(content, write, logged):
+    write(content)
+    assert not logged.records
+
+
+def test_nan_and_far_coordinates_never_reach_the_decoder(content, write):
+    """The one made pycocotools run for ever, the other took all memory."""
+    for wrong in (float('nan'), 1e9):
+        polygon = [[10.0, 10.0, wrong, 10.0, 30.0, 30.0]]
+        content['annotations'].append(dict(id=0, **annotation(7, 10, segmentation=polygon)))
+    assert len(write(content)[3]['data_samples'].gt_instances) == 2
+
+
+def test_masks_lie_where_they_were_drawn_whatever_exif_says(content, write, tmp_path):
+    """A phone stores the picture lying, 60 x 40, and asks to turn it."""
+    polygon = [[10, 2, 30, 2, 30, 12, 10, 12]]
+    drawn = annotation(7, 10, bbox=[10, 2, 20, 10], segmentation=polygon)
+    content['annotations'] = [dict(id=1, **drawn)]
     dataset = write(content)
-    assert len(dataset.get_data_info(3)['instances']) == 1
-    assert len(dataset[3]['data_samples'].gt_instances) == 0
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[2:12, 10:30] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / 'img' / '7.png', exif=exif)
+    sample = dataset[3]
+    mask = sample['data_samples'].gt_instances.masks.to_tensor()[0].bool()
+    assert (sample['inputs'][:, mask] == 255).all()
+    assert (sample['inputs'][:, ~mask] == 0).all()
+
+    # The same picture, annotated as it is seen: upright, 40 x 60.
+    (image,) = [image for image in content['images'] if image['id'] == 7]
+    image |= dict(width=40, height=60)
+    polygon = [[28, 10, 38, 10, 38, 30, 28, 30]]
+    drawn = annotation(7, 10, bbox=[28, 10, 10, 20], segmentation=polygon)
+    content['annotations'] = [dict(id=1, **drawn)]
+    dataset = write(content)
+    Image.fromarray(pixels).save(tmp_path / 'img' / '7.png', exif=exif)
+    sample = dataset[3]
+    mask = sample['data_samples'].gt_instances.masks.to_tensor()[0].bool()
+    assert mask.shape == (60, 40)
+    assert (sample['inputs'][:, mask] == 255).all()
+    assert (sample['inputs'][:, ~mask] == 0).all()
+
+
+def test_swapped_sizes_are_refused_before_masks_lie_elsewhere(content, write, tmp_path):
+    dataset = write(content)
+    cv2.imwrite(str(tmp_path / 'img' / '7.png'), np.zeros((60, 40, 3), np.uint8))
+    with pytest.raises(UserError, match=r'7\.png is 40 x 60 .* annotated as 60 x 40'):
+        dataset[3]
+
+
+@pytest.mark.parametrize('as_text', ['images', 'annotations'])
+def test_ids_match_though_one_is_text(content, write, as_text):
+    """Every image was background."""
+    key = 'id' if as_text == 'images' else 'image_id'
+    for entry in content[as_text]:
+        entry[key] = str(entry[key])
+    dataset = write(content, filter_cfg=dict(filter_empty_gt=True, min_size=10))
+    assert [str(dataset.get_data_info(i)['img_id']) for i in range(len(dataset))] == ['3', '7']
+
+
+def test_images_lie_in_the_root_by_default(content, write, tmp_path):
+    write(content)
+    for image in content['images']:
+        (tmp_path / 'img' / image['file_name']).rename(tmp_path / image['file_name'])
+    dataset = CocoDataset(
+        ann_file='a.json',
+        data_root=str(tmp_path),
+        metainfo=dict(classes=('cat', 'dog')),
+        pipeline=PIPELINE,
+    )
+    assert dataset[3]['inputs'].shape == (3, 40, 60)
+    for wrong in (dict(img=None), dict(images='img/')):
+        with pytest.raises(UserError, match=r"write data_prefix=dict\(img='FOLDER/'\)"):
+            CocoDataset(ann_file='a.json', data_root=str(tmp_path), data_prefix=wrong)
+
+
+@pytest.mark.parametrize(
+    ('name', 'file'),
+    [
+        ('sub/7.png', 'img/sub/7.png'),
+        ('../7.png', '7.png'),
+        ('{root}/elsewhere/7.png', 'elsewhere/7.png'),
+        ('ä ö.png', 'img/ä ö.png'),
+    ],
+)
+def test_file_names_may_be_paths(content, write, tmp_path, name, file):
+    dataset_of = dict(content, images=[dict(image) for image in content['images']])
+    write(content)
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / 'img/7.png').rename(tmp_path / file)
+    dataset_of['images'][0]['file_name'] = name.format(root=tmp_path)
+    (tmp_path / 'a.json').write_text(json.dumps(dataset_of))
+    dataset = CocoDataset(
+        ann_file='a.json',
+        data_root=str(tmp_path),
+        data_prefix=dict(img='img/'),
+        metainfo=dict(classes=('cat', 'dog')),
+        pipeline=PIPELINE,
+    )
+    assert dataset[3]['inputs'].shape == (3, 40, 60)
+
+
+def reopen(tmp_path: Path, content: dict, **kwargs: object) -> CocoDataset:
+    """Open the data set with the images that are there."""
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    return CocoDataset(
+        **dict(
+            ann_file=str(tmp_path / 'a.json'),
+            data_prefix=dict(img=str(tmp_path / 'img')),
+            metainfo=dict(classes=('cat', 'dog')),
+            pipeline=PIPELINE,
+        )
+        | kwargs
+    )
+
+
+def test_missing_pictures_are_named_before_training(content, write, tmp_path):
+    write(content)
+    (tmp_path / 'img/3.png').unlink()
+    (tmp_path / 'img/9.png').unlink()
+    with pytest.raises(UserError, match=r'2 of 5 images do not exist \(first: .*/img/3\.png\)'):
+        reopen(tmp_path, content)
+    small_left_out = dict(min_size=10)
+    with pytest.raises(UserError, match=r'1 of 4 images do not exist'):
+        reopen(tmp_path, content, filter_cfg=small_left_out)
+    lenient = [dict(type='LoadImageFromFile', ignore_empty=True)]
+    assert len(reopen(tmp_path, content, pipeline=lenient)) == 5
+    assert len(reopen(tmp_path, content, pipeline=[])) == 5
+    content['images'][1]['file_name'] = 'img\\3.png'
+    with pytest.raises(UserError, match=r'write / for the backslashes in file_name'):
+        reopen(tmp_path, content)
+
+
+def test_an_empty_data_set_is_one_line(content, write):
+    with pytest.raises(UserError, match=r'a\.json has no images'):
+        write({**content, 'images': [], 'annotations': []}, test_mode=True)
+    for indices in (0, []):
+        with pytest.raises(UserError, match=r'a\.json: indices=.* leaves no image'):
+            write(content, indices=indices)
+    assert len(write(content, indices=2)) == 2
+
+
+def test_labels_of_an_image_are_those_to_learn(content, write):
+    dataset = write(content)
+    assert [dataset.get_cat_ids(i) for i in range(5)] == [[1], [], [], [0, 1], [1]]
 
 
 def test_a_picture_that_cannot_be_read_is_named(content, write, tmp_path):

@@ -1,5 +1,6 @@
 """Our wrapper and mmengine's, built from configs as in training."""
 
+import numpy as np
 import pytest
 from mmengine.dataset import DefaultSampler
 
@@ -33,6 +34,14 @@ def mixed(dataset: dict, *, pipeline: tuple = (dict(type='CopyPaste', selected=F
     return dict(type='MultiImageMixDataset', dataset=dataset, pipeline=pipeline)
 
 
+def joined(*datasets: dict) -> dict:
+    return dict(type='ConcatDataset', datasets=list(datasets))
+
+
+def balanced(dataset: dict, oversample_thr: float = 1e-3) -> dict:
+    return dict(type='ClassBalancedDataset', dataset=dataset, oversample_thr=oversample_thr)
+
+
 @pytest.mark.parametrize(
     ('wrap', 'length'),
     [
@@ -40,6 +49,15 @@ def mixed(dataset: dict, *, pipeline: tuple = (dict(type='CopyPaste', selected=F
         (repeated, 24),
         (lambda dataset: mixed(repeated(dataset)), 24),
         (lambda dataset: repeated(mixed(dataset)), 24),
+        (lambda dataset: joined(dataset, mixed(dataset)), 24),
+        (lambda dataset: mixed(joined(dataset, repeated(dataset))), 36),
+        (balanced, 12),
+        (lambda dataset: balanced(repeated(dataset)), 24),
+        (lambda dataset: repeated(balanced(dataset)), 24),
+        (lambda dataset: balanced(mixed(dataset)), 12),
+        (lambda dataset: mixed(balanced(dataset)), 12),
+        (lambda dataset: balanced(joined(dataset, repeated(dataset))), 36),
+        (lambda dataset: joined(balanced(dataset), dataset), 24),
     ],
 )
 def test_wrappers_are_data_sets(shapes_root, wrap, length):
@@ -50,6 +68,24 @@ def test_wrappers_are_data_sets(shapes_root, wrap, length):
     batches = list(AspectRatioBatchSampler(DefaultSampler(dataset, seed=0), batch_size=3))
     assert sorted(index for batch in batches for index in batch) == list(range(length))
     assert dataset[length - 1]['img_id'] == inner[11]['img_id']
+
+
+def test_images_of_rare_classes_are_seen_more_often(shapes_root):
+    """As often as mmengine's class says: by the root of a frequency of 1 over the class's."""
+    plain = DATASETS.build(shapes(shapes_root))
+    labels = [set(plain.get_cat_ids(i)) for i in range(12)]
+    assert labels == [
+        {obj['bbox_label'] for obj in plain.get_data_info(i)['instances']} for i in range(12)
+    ]
+    dataset = DATASETS.build(balanced(shapes(shapes_root), oversample_thr=1.0))
+    rarest = min(
+        (label for found in labels for label in found),
+        key=lambda label: sum(label in found for found in labels),
+    )
+    frequency = sum(rarest in found for found in labels) / 12
+    first = next(i for i, found in enumerate(labels) if rarest in found)
+    ids = [dataset.get_data_info(i)['img_id'] for i in range(len(dataset))]
+    assert ids.count(plain.get_data_info(first)['img_id']) == np.ceil(frequency**-0.5)
 
 
 def test_a_second_image_is_mixed_in_and_leaves_no_trace(shapes_root):

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from mmengine.logging import MMLogger
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from mmdet.datasets.image_file import UnreadableImageError, _say_unturned, read_image
-from mmdet.errors import UserError
+from mmdet.errors import UserError, exit_on_user_error
 from tests.datasets.transforms.results import apply
 
 HEIGHT, WIDTH = 40, 60
@@ -176,3 +177,17 @@ def test_loading_keeps_the_arguments_of_mmcv(picture, save, tmp_path):
     broken = tmp_path / 'b.png'
     broken.write_bytes(b'no picture')
     assert apply('LoadImageFromFile', dict(img_path=str(broken)), ignore_empty=True) is None
+
+
+class OneBrokenImage:
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> dict:
+        return apply('LoadImageFromFile', dict(img_path='broken.jpg'))
+
+
+def test_a_broken_image_in_a_worker_is_one_line(capsys):
+    with pytest.raises(SystemExit), exit_on_user_error():
+        next(iter(DataLoader(OneBrokenImage(), num_workers=1)))
+    assert capsys.readouterr().err == 'error: image broken.jpg does not exist\n'

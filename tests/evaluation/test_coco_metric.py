@@ -14,17 +14,19 @@ from mmdet.errors import UserError
 from mmdet.evaluation import CocoMetric
 from mmdet.evaluation.coco_metric import FIGURES
 from mmdet.structures import RLEMasks
+from mmdet.structures.segmentation import as_rle
 
 META = dict(classes=CLASSES)
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def truth(shapes_root) -> dict:
     """The validation split, with a crowd region and an image of nothing but it."""
     content = json.loads((shapes_root / 'annotations/instances_val2017.json').read_text())
-    content = copy.deepcopy(content)
     content['annotations'][0]['iscrowd'] = 1
-    rle = coco_mask.encode(np.asfortranarray(np.eye(100, 100, dtype=np.uint8)))
+    (image,) = [i for i in content['images'] if i['id'] == content['annotations'][0]['image_id']]
+    crowd = np.eye(image['height'], image['width'], dtype=np.uint8)
+    rle = coco_mask.encode(np.asfortranarray(crowd))
     content['annotations'][0]['segmentation'] = dict(
         size=rle['size'], counts=rle['counts'].decode()
     )
@@ -150,6 +152,140 @@ def test_a_subset_of_classes_in_another_order(truth, ann_file):
     assert 'coco/segm_mAP_ellipse' not in some
 
 
+def write(truth: dict, tmp_path) -> str:
+    path = tmp_path / 'changed.json'
+    path.write_text(json.dumps(truth))
+    return str(path)
+
+
+def test_ids_may_be_text(truth, ann_file, tmp_path):
+    """The engine knows numbers alone; the results are written with the file's own ids."""
+    expected = evaluate(CocoMetric(ann_file), detections_for(truth))
+    for image in truth['images']:
+        image['id'] = f'i{image["id"]}'
+    for annotation in truth['annotations']:
+        annotation['image_id'] = f'i{annotation["image_id"]}'
+        annotation['id'] = f'a{annotation["id"]}'
+        annotation['category_id'] = str(annotation['category_id'])
+    for category in truth['categories']:
+        category['id'] = str(category['id'])
+    out = tmp_path / 'results.json'
+    metric = CocoMetric(write(truth, tmp_path), result_file=str(out))
+    samples = [dict(sample, img_id=f'i{sample["img_id"]}') for sample in detections_for_ids(truth)]
+    assert evaluate(metric, samples) == expected
+    assert {found['category_id'] for found in json.loads(out.read_text())} <= set('12345678')
+
+
+def detections_for_ids(truth: dict) -> list[dict]:
+    """Those of `detections_for`, of a truth whose ids have become text."""
+    plain = copy.deepcopy(truth)
+    for image in plain['images']:
+        image['id'] = int(image['id'][1:])
+    for annotation in plain['annotations']:
+        annotation['image_id'] = int(annotation['image_id'][1:])
+        annotation['category_id'] = int(annotation['category_id'])
+    return detections_for(plain)
+
+
+@pytest.mark.parametrize(
+    'renumber',
+    [
+        lambda number: 20 - number,  # with a 0, which the engine takes for "no match"
+        lambda number: 7,  # all the same
+        lambda number: None,
+    ],
+)
+def test_ids_of_annotations_do_not_matter(truth, ann_file, tmp_path, renumber):
+    expected = evaluate(CocoMetric(ann_file), detections_for(truth))
+    for number, annotation in enumerate(truth['annotations']):
+        annotation['id'] = renumber(number)
+        if annotation['id'] is None:
+            del annotation['id']
+    changed = write(truth, tmp_path)
+    assert evaluate(CocoMetric(changed), detections_for(truth)) == expected
+
+
+def test_areas_and_boxes_may_be_missing(truth, tmp_path):
+    decoded = copy.deepcopy(truth)
+    sizes = {image['id']: (image['height'], image['width']) for image in truth['images']}
+    for annotation in decoded['annotations']:
+        rle = as_rle(annotation['segmentation'], *sizes[annotation['image_id']])
+        annotation['area'] = float(coco_mask.area(rle))
+    whole = evaluate(CocoMetric(write(decoded, tmp_path)), detections_for(truth))
+    for annotation in truth['annotations']:
+        del annotation['area'], annotation['bbox']
+    assert evaluate(CocoMetric(write(truth, tmp_path)), detections_for(truth)) == whole
+
+
+def test_what_is_left_out_is_nothing_to_find(truth, ann_file, tmp_path):
+    """pycocotools stops at the first of these, or never."""
+    samples = detections_for(truth)
+    expected = evaluate(CocoMetric(ann_file, ['segm', 'bbox']), samples)
+    broken = (
+        [],
+        [[1, 1, 5, 5]],
+        [[1, 1, float('nan'), 5, 5, 5]],
+        [[1, 1, 1e9, 5, 5, 5]],
+        dict(size=[3, 3], counts=[9]),
+        dict(size=[240, 320], counts='zzz'),
+        None,
+    )
+    truth['annotations'] += [
+        dict(truth['annotations'][-1], id=10_000 + i, segmentation=segmentation)
+        for i, segmentation in enumerate(broken)
+    ]
+    metric = CocoMetric(write(truth, tmp_path), ['segm', 'bbox'])
+    assert evaluate(metric, samples) == expected
+
+
+def test_the_file_is_read_before_it_is_needed(truth, ann_file, tmp_path):
+    metric = CocoMetric(ann_file)
+    metric.dataset_meta = META
+    metric.prepare()
+    copied = write(truth, tmp_path)
+    late = CocoMetric(copied)
+    late.dataset_meta = META
+    late.prepare()
+    late.prepare()
+    Path(copied).unlink()  # it is not read again
+    samples = detections_for(truth)
+    assert evaluate(late, samples) == evaluate(metric, samples)
+    missing = CocoMetric(copied)
+    missing.dataset_meta = META
+    with pytest.raises(UserError, match=r'changed\.json does not exist'):
+        missing.prepare()
+    wrong = CocoMetric(ann_file)
+    wrong.dataset_meta = dict(classes=('star', 'horse'))
+    with pytest.raises(UserError, match="no category 'horse'"):
+        wrong.prepare()
+
+
+def test_other_processes_than_the_first_read_nothing(monkeypatch):
+    monkeypatch.setattr('mmdet.evaluation.coco_metric.is_main_process', lambda: False)
+    metric = CocoMetric('nowhere.json')
+    metric.dataset_meta = META
+    metric.prepare()
+
+
+def test_without_images_or_annotations_there_is_no_figure(truth, ann_file, tmp_path):
+    out = tmp_path / 'results.json'
+    assert evaluate(CocoMetric(ann_file, result_file=str(out)), [])['coco/segm_mAP'] == 0
+    assert json.loads(out.read_text()) == []
+    truth['annotations'] = []
+    nothing = write(truth, tmp_path)
+    assert evaluate(CocoMetric(nothing, classwise=True), [])['coco/segm_mAP'] == -1
+    truth['images'] = []
+    with pytest.raises(UserError, match=r'changed\.json has no images'):
+        evaluate(CocoMetric(write(truth, tmp_path)), [])
+
+
+def test_images_of_another_file_are_named(truth, ann_file):
+    samples = detections_for(truth)
+    samples[0]['img_id'] = 12345
+    with pytest.raises(UserError, match=r'truth\.json has no image 12345.*same annotation file'):
+        evaluate(CocoMetric(ann_file), samples)
+
+
 def test_format_only_writes_and_computes_nothing(truth, ann_file, tmp_path):
     metric = CocoMetric(ann_file, format_only=True, outfile_prefix=str(tmp_path / 'test'))
     assert evaluate(metric, detections_for(truth)) == {}
@@ -189,23 +325,3 @@ def test_wrong_arguments_are_named(ann_file):
         CocoMetric(ann_file, metric='proposal')
     with pytest.raises(UserError, match='outfile_prefix'):
         CocoMetric(ann_file, format_only=True)
-
-
-def test_prepare_finds_what_is_wrong_with_the_annotation_file(ann_file, tmp_path):
-    metric = CocoMetric(str(tmp_path / 'none.json'))
-    metric.dataset_meta = META
-    with pytest.raises(UserError, match=r'none\.json does not exist'):
-        metric.prepare()
-    metric = CocoMetric(ann_file)
-    metric.dataset_meta = dict(classes=('horse',))
-    with pytest.raises(UserError, match="no category 'horse'"):
-        metric.prepare()
-
-
-def test_the_annotation_file_is_read_once(truth, ann_file):
-    expected = evaluate(CocoMetric(ann_file), detections_for(truth))
-    metric = CocoMetric(ann_file)
-    metric.dataset_meta = META
-    metric.prepare()
-    Path(ann_file).unlink()
-    assert evaluate(metric, detections_for(truth)) == expected

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from mmdet.models import BatchFixedSizePad
 from mmdet.registry import MODELS
 from tests.samples import batch_of, sample_of
 
@@ -91,6 +92,21 @@ def test_masks_are_padded_if_asked_for(pad_mask, fixed_pad_mask, shapes):
     masks = [sample.gt_instances.masks for sample in samples]
     assert [tuple(mask.to_tensor().shape[1:]) for mask in masks] == shapes
     assert masks[0].to_tensor().sum() == 52 * 52
+
+
+def test_what_is_given_stays_as_it_is():
+    data = batch()
+    given = [(sample, sample.gt_instances) for sample in data['data_samples']]
+    pads = dict(pad_mask=True, size=(160, 192))
+    preprocess(data, **pads)
+    BatchFixedSizePad(**pads)(torch.zeros(2, 3, 96, 128), data['data_samples'])
+    for sample, (same, instances), shape in zip(
+        data['data_samples'], given, [(96, 128), (70, 50)], strict=True
+    ):
+        assert sample is same
+        assert sample.gt_instances is instances
+        assert sample.batch_input_shape == shape
+        assert (instances.masks.height, instances.masks.width) == shape
 
 
 def test_the_loss_does_not_depend_on_who_pads_the_masks(tiny_model):

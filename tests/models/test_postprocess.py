@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmdet.errors import UserError
-from mmdet.models.postprocess import TestConfig, decode, find_candidates, maskness, point_nms
+from mmdet.models.postprocess import DecodeConfig, decode, find_candidates, maskness, point_nms
 
 SIZE = (16, 16)
 LOOSE = dict(score_thr=0.1, filter_thr=0.0)
@@ -25,7 +25,7 @@ def run(scores, masks, *, strides=(1, 1), **cfg):
         mask_size=SIZE,
         img_shape=(64, 64),
         ori_shape=(64, 64),
-        cfg=TestConfig(**{**LOOSE, **cfg}),
+        cfg=DecodeConfig(**{**LOOSE, **cfg}),
     )
 
 
@@ -48,7 +48,7 @@ def test_maskness_is_the_mean_inside():
 @pytest.mark.parametrize('nms_pre', [5, 50, -1])
 def test_chunks_change_nothing(monkeypatch, chunk, nms_pre):
     scores, masks = random_case()
-    cfg = TestConfig(**LOOSE, nms_pre=nms_pre)
+    cfg = DecodeConfig(**LOOSE, nms_pre=nms_pre)
 
     def find():
         return find_candidates(
@@ -77,7 +77,7 @@ def test_ties_are_broken_by_the_order_of_cells(monkeypatch):
             lambda level, cells: masks[level][cells],
             strides=(1, 1),
             mask_size=SIZE,
-            cfg=TestConfig(nms_pre=18),
+            cfg=DecodeConfig(nms_pre=18),
         )
         assert found.cells.tolist() == [*range(16), 0, 1]
         assert found.levels.tolist() == [0] * 16 + [1] * 2
@@ -95,7 +95,7 @@ def test_no_more_masks_are_held_than_asked_for(monkeypatch):
 
     monkeypatch.setattr('mmdet.models.postprocess._PIXELS_AT_ONCE', 4 * SIZE[0] * SIZE[1])
     found = find_candidates(
-        scores, draw, strides=(1, 1), mask_size=SIZE, cfg=TestConfig(nms_pre=20)
+        scores, draw, strides=(1, 1), mask_size=SIZE, cfg=DecodeConfig(nms_pre=20)
     )
     assert len(found.masks) == 20
     assert max(drawn) == 4
@@ -159,9 +159,9 @@ def test_nothing_found():
 )
 def test_settings_are_checked(settings, complaint):
     with pytest.raises(UserError, match=complaint):
-        TestConfig(**settings)
+        DecodeConfig(**settings)
 
 
 def test_settings_at_the_ends_of_their_ranges():
-    TestConfig(nms_pre=-1, score_thr=0, mask_thr=1, filter_thr=0.0, sigma=1e-3, max_per_img=-1)
-    TestConfig(nms_pre=1, kernel='linear', max_per_img=1)
+    DecodeConfig(nms_pre=-1, score_thr=0, mask_thr=1, filter_thr=0.0, sigma=1e-3, max_per_img=-1)
+    DecodeConfig(nms_pre=1, kernel='linear', max_per_img=1)

@@ -1,5 +1,7 @@
 """What the tests of the compiled ops share: devices, skipped where they or kernels are absent."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -14,9 +16,12 @@ def device(request) -> torch.device:
 
 
 @pytest.fixture
-def kernels(device) -> torch.device:
-    """The device, where it has compiled kernels."""
+def kernels(device) -> Iterator[torch.device]:
+    """The device, where it has compiled kernels, which get two threads to share their work."""
     here = torch.empty(0, device=device)
     if not all(has_kernel(op, here) for op in OPS):
         pytest.skip(f'the compiled kernels for {device} are absent or hidden')
-    return device
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield device
+    torch.set_num_threads(threads)

@@ -100,7 +100,7 @@ def test_a_library_that_cannot_be_loaded_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(_extension, 'LIBRARY', broken)
     assert str(broken) in _extension._load()
     broken.unlink()
-    assert 'not built' in _extension._load()
+    assert 'not built: install the package again' in _extension._load()
 
 
 def test_a_build_without_cuda_is_told_from_no_build(monkeypatch, log):
@@ -108,4 +108,5 @@ def test_a_build_without_cuda_is_told_from_no_build(monkeypatch, log):
     monkeypatch.setattr(_extension, '_KERNELS', frozenset((op, 'cpu') for op in OPS))
     warn_of_slow_ops('cuda')
     (line,) = log
-    assert 'built without CUDA' in line
+    assert 'built without CUDA: install the package again' in line
+    assert 'FORCE_CUDA=1' in line

@@ -17,7 +17,7 @@ model = dict(
     # An untrained model finds nothing otherwise: it begins with probabilities of 0.01.
     test_cfg=dict(_delete_=True, score_thr=0.0, mask_thr=0.01, filter_thr=0.0, max_per_img=10),
 )
-# Nothing random: a resumed run must see what an uninterrupted one sees.
+# Nothing random: what test_train.py compares runs of; random transforms it adds itself.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),

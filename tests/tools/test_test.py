@@ -1,9 +1,12 @@
 import json
+import os
 
 import cv2
 import pytest
+import torch
 
 from mmdet.evaluation.coco_metric import FIGURES
+from tests.conftest import REPO
 from tests.processes import run_tool, torchrun
 
 
@@ -45,6 +48,7 @@ def test_two_processes_find_what_one_does(tested, trained, config, shapes_root, 
         *('tools/test.py', config, str(trained / 'epoch_2.pth')),
         *('--work-dir', str(work_dir / 'two'), '--data-root', str(shapes_root)),
         *('--out', str(work_dir / 'two.json')),
+        *('--show-dir', os.path.relpath(work_dir / 'two_vis', REPO)),  # as --out: from here
         environment=environment,
     )
     assert run.returncode == 0, run.stderr
@@ -60,6 +64,31 @@ def test_two_processes_find_what_one_does(tested, trained, config, shapes_root, 
     assert detections('two.json') == detections('results.json')
     one = json.loads((work_dir / 'metrics.json').read_text())
     assert json.loads((work_dir / 'two' / 'metrics.json').read_text()) == pytest.approx(one)
+    assert len(list((work_dir / 'two_vis').iterdir())) == 7  # each process draws its own
+
+
+def test_a_resumed_runs_config_tests_bare_weights(
+    trained, config, shapes_root, environment, tmp_path
+):
+    """It says resume=True, and names what it was resumed from; evaluators may come in a list."""
+    weights = torch.load(trained / 'epoch_1.pth', weights_only=True)['state_dict']
+    torch.save(dict(state_dict=weights), tmp_path / 'weights.pth')
+    resumed = tmp_path / 'resumed.py'
+    resumed.write_text(
+        f"_base_ = '{config}'\nresume = True\nload_from = 'gone.pth'\n"
+        f"work_dir = '{tmp_path}/w'\n"
+        "evaluator = dict(type='CocoMetric', ann_file=_base_.test_evaluator.ann_file)\n"
+        "test_evaluator = [dict(evaluator, prefix=name) for name in ('a', 'b')]\n"
+    )
+    run = run_tool(
+        *('tools/test.py', str(resumed), str(tmp_path / 'weights.pth')),
+        *('--data-root', str(shapes_root), '--out', str(tmp_path / 'out.json')),
+        environment=environment,
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads((tmp_path / 'out.json').read_text())
+    metrics = json.loads((tmp_path / 'w/metrics.json').read_text())
+    assert {'a/segm_mAP_ellipse', 'b/segm_mAP_ellipse'} <= set(metrics)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +102,11 @@ def test_two_processes_find_what_one_does(tested, trained, config, shapes_root, 
             'mask_head.cls_convs.1.conv.weight',
         ),
         ('epoch_1.pth', ['--out', 'results.pkl'], 'name a .json file'),
+        (
+            'epoch_1.pth',
+            ['--out', 'x.json', '--cfg-options', 'test_evaluator=[]'],
+            '--out needs a CocoMetric',
+        ),
     ],
 )
 def test_mistakes(trained, config, shapes_root, environment, checkpoint, options, complaint):

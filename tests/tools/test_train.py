@@ -1,9 +1,14 @@
+from pathlib import Path
+
+import pytest
 import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
 
 from tests.processes import run_tool, torchrun
 
 
-def weights(path) -> dict[str, torch.Tensor]:
+def weights(path: Path) -> dict[str, torch.Tensor]:
     return torch.load(path, weights_only=True)['state_dict']
 
 
@@ -25,7 +30,7 @@ def test_checkpoints_load_without_unpickling_code(trained):
     assert {'meta', 'state_dict', 'optimizer', 'param_schedulers', 'message_hub'} <= set(checkpoint)
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does_as_nothing_is_random(
     trained, config, shapes_root, environment, tmp_path
 ):
     run = run_tool(
@@ -41,6 +46,47 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
         assert torch.equal(expected[name], resumed[name]), name
     history = torch.load(tmp_path / 'epoch_2.pth', weights_only=True)['message_hub']
     assert len(history['log_scalars']['train/loss']['values']) == 6
+
+
+def train(
+    config: str, root: Path, folder: Path, *, flip: float, resume: Path | None = None
+) -> Path:
+    """Train two epochs with random flips, or the second alone, and return the last checkpoint."""
+    cfg = Config.fromfile(config)
+    cfg.train_dataloader.dataset.data_root = str(root)
+    cfg.train_dataloader.dataset.pipeline[-1:-1] = [
+        dict(type='Resize', scale=(96, 96), keep_ratio=True),
+        dict(type='RandomFlip', prob=flip),
+    ]
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.custom_hooks = []
+    cfg.work_dir = cfg.experiment_name = cfg.visualizer.name = str(folder)
+    cfg.load_from, cfg.resume = resume and str(resume), resume is not None
+    Runner.from_cfg(cfg).train()
+    return folder / 'epoch_2.pth'
+
+
+@pytest.mark.parametrize(
+    'flip',
+    [
+        0.0,
+        pytest.param(
+            0.5,
+            marks=pytest.mark.xfail(
+                raises=AssertionError,
+                reason='a checkpoint has no random state: a resumed run draws the numbers of the '
+                'first epoch again',
+            ),
+        ),
+    ],
+)
+def test_a_resumed_run_sees_the_random_numbers_that_an_uninterrupted_one_does(
+    config, shapes_root, tmp_path, flip
+):
+    whole = train(config, shapes_root, tmp_path / 'whole', flip=flip)
+    half_way = whole.with_name('epoch_1.pth')
+    resumed = train(config, shapes_root, tmp_path / 'resumed', flip=flip, resume=half_way)
+    torch.testing.assert_close(weights(resumed), weights(whole), rtol=0, atol=0)
 
 
 def test_resuming_from_another_models_checkpoint_is_refused(
@@ -82,3 +128,39 @@ def test_a_broken_picture_ends_training_with_its_name(config, environment, tmp_p
     assert run.returncode == 2
     last = run.stderr.splitlines()[-1]
     assert last.startswith(f'error: image {root}/train2017/') and 'cannot be read' in last
+
+
+def test_what_would_fail_after_an_epoch_fails_before_the_first(
+    config, environment, shapes_root, tmp_path
+):
+    run = run_tool(
+        *('tools/train.py', config, '--work-dir', str(tmp_path / 'w')),
+        *('--data-root', str(shapes_root), '--cfg-options', 'val_evaluator.ann_file=none.json'),
+        'model.test_cfg.kernel=gausian',
+        environment=environment,
+    )
+    assert run.returncode == 2
+    assert "no kernel='gausian'" in run.stderr.splitlines()[-1]
+    run = run_tool(
+        *('tools/train.py', config, '--work-dir', str(tmp_path / 'w')),
+        *('--data-root', str(shapes_root), '--cfg-options', 'val_evaluator.ann_file=none.json'),
+        environment=environment,
+    )
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1] == 'error: annotation file none.json does not exist'
+    assert not list((tmp_path / 'w').iterdir())
+
+
+def test_main_says_where_the_run_went(config, environment, shapes_root, tmp_path):
+    """Who calls it in the same process learns the work directory, which the config names."""
+    mine = tmp_path / 'mine.py'
+    mine.write_text(f"_base_ = '{config}'\nwork_dir = '{tmp_path}/named'\n")
+    code = (
+        'import sys; from tools.train import main; '
+        'runner = main(sys.argv[1:]); print("went to", runner.work_dir)'
+    )
+    options = ('--data-root', str(shapes_root), '--cfg-options', 'train_cfg.max_epochs=1')
+    run = run_tool('-c', code, str(mine), *options, environment=environment)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == f'went to {tmp_path}/named'
+    assert (tmp_path / 'named/last_checkpoint').read_text() == f'{tmp_path}/named/epoch_1.pth'

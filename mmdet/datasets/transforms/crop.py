@@ -72,23 +72,24 @@ class RandomCrop(BaseTransform):
         return int(height * first + 0.5), int(width * second + 0.5)
 
     def transform(self, results: dict) -> dict | None:
+        """Return new results of the window, or None for an image to skip."""
         height, width = results['img'].shape[:2]
         x1, y1, x2, y2 = window = self._random_window(height, width)
-        results['img'] = results['img'][y1:y2, x1:x2]
-        results['img_shape'] = results['img'].shape[:2]
+        image = results['img'][y1:y2, x1:x2]
+        cropped = {**results, 'img': image, 'img_shape': image.shape[:2]}
         if 'gt_bboxes' not in results:
-            return results
+            return cropped
         boxes = results['gt_bboxes'] - np.array([x1, y1, x1, y1], np.float32)
         limit = np.array([x2 - x1, y2 - y1] * 2, np.float32)
         clipped = boxes.clip(0, limit)
         keep = (clipped[:, 2:] > clipped[:, :2]).all(1)
         if not keep.any() and not self.allow_negative_crop:
             return None
-        results['gt_bboxes'] = clipped if self.bbox_clip_border else boxes
+        cropped['gt_bboxes'] = clipped if self.bbox_clip_border else boxes
         if 'gt_masks' in results:
-            results['gt_masks'] = results['gt_masks'].crop(window)
+            cropped['gt_masks'] = results['gt_masks'].crop(window)
         # Only now, as this copies: the window's masks, so that the whole ones are let go.
-        results = select_instances(results, keep)
-        if 'gt_masks' in results and self.recompute_bbox:
-            results['gt_bboxes'] = results['gt_masks'].get_bboxes()
-        return results
+        cropped = select_instances(cropped, keep)
+        if 'gt_masks' in cropped and self.recompute_bbox:
+            cropped['gt_bboxes'] = cropped['gt_masks'].get_bboxes()
+        return cropped

@@ -62,10 +62,11 @@ class LoadImageFromFile(BaseTransform):
                 imdecode_backend=self.imdecode_backend,
                 backend_args=self.backend_args,
             )
-        except UnreadableImageError:
+        except UnreadableImageError as error:
             if self.ignore_empty:
                 return None
-            raise
+            # What leaves a worker is known by its class's name.
+            raise UserError(str(error)) from None
         if self.to_float32:
             image = image.astype(np.float32)
         return results | dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
@@ -82,16 +83,17 @@ def _as_backend_args(file_client_args: dict | None) -> dict | None:
 class LoadAnnotations(BaseTransform):
     """Turn the item's `instances` into parallel arrays; see `instances.py` for their names.
 
-    An instance whose mask is missing or has no polygon of three points is ignored, as are crowd
-    regions.
+    An instance without a mask is ignored, as are crowd regions. Masks are the data set's to check:
+    `CocoDataset` gives only those that can be decoded.
 
     Args:
         with_bbox: load `gt_bboxes` and `gt_ignore_flags`.
         with_label: load `gt_bboxes_labels`.
         with_mask: load `gt_masks`.
-        poly2mask: has no effect here, accepted because mmdetection's SOLOv2 configs write it. There
-            it time but trains the same: SOLO learns from bitmaps, which differ by less than a
-            pixel at the outlines, and polygons cannot hold masks given as RLE.
+        poly2mask: has no effect here, and is accepted because mmdetection's SOLOv2 configs write
+            it: SOLO learns from bitmaps, of polygons and RLE alike. In mmdetection, False turns
+            polygons into bitmaps after the resize instead of before it; masks then differ by less
+            than a pixel at their outlines, and those given as RLE are ignored.
         box_type: `hbox` or None, both upright boxes as arrays.
 
     Raises:
@@ -125,21 +127,13 @@ class LoadAnnotations(BaseTransform):
             height, width = results['ori_shape']
             masks = np.zeros((len(instances), height, width), np.uint8)
             for index, instance in enumerate(instances):
-                segmentation = _valid_segmentation(instance.get('mask'))
-                if segmentation:
-                    masks[index] = decode_segmentation(segmentation, height, width)
+                if instance.get('mask'):
+                    masks[index] = decode_segmentation(instance['mask'], height, width)
                 else:
                     ignored[index] = True
             results['gt_masks'] = BitmapMasks(masks, height, width)
         results['gt_ignore_flags'] = np.array(ignored, bool)
         return results
-
-
-def _valid_segmentation(segmentation: list | dict | None) -> list | dict | None:
-    """Return what of a segmentation can be decoded: polygons of three points or more, or RLE."""
-    if isinstance(segmentation, list):
-        return [polygon for polygon in segmentation if len(polygon) >= 6 and len(polygon) % 2 == 0]
-    return segmentation
 
 
 @TRANSFORMS.register_module()

@@ -8,10 +8,12 @@ from .fit import check_fit
 from .layouts import known_layouts, unknown_names
 from .plain import from_plain, to_plain
 from .read import read_checkpoint
+from .resume import checkpoint_to_resume
 from .schemes import load_from_http, load_from_local, load_from_openmmlab, load_from_torchvision
 
 __all__ = [
     'check_fit',
+    'checkpoint_to_resume',
     'from_plain',
     'known_layouts',
     'load_from_http',

@@ -7,6 +7,7 @@ from torch import nn
 from mmdet.errors import Remedy, UserError
 
 from .layouts import known_layouts
+from .resume import is_training
 
 
 def check_fit(model: nn.Module, filename: str, *, resume: bool = False) -> None:
@@ -22,8 +23,7 @@ def check_fit(model: nn.Module, filename: str, *, resume: bool = False) -> None:
             there is no training to resume.
     """
     checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu', logger='silent')
-    meta = checkpoint.get('meta') or {}
-    if resume and not ('message_hub' in checkpoint and 'epoch' in meta and 'iter' in meta):
+    if resume and not is_training(checkpoint):
         raise UserError(
             f'{filename} holds no training to resume; start with its weights',
             Remedy('settings', f'load_from={filename}'),

@@ -1,6 +1,14 @@
 """Configs: read, changed by the command line, and checked before anything is built from them."""
 
-from .check import check_config
+from .check import check_config, require_stage
 from .load import add_common_arguments, load_config
+from .parts import datasets_of, metrics_of
 
-__all__ = ['add_common_arguments', 'check_config', 'load_config']
+__all__ = [
+    'add_common_arguments',
+    'check_config',
+    'datasets_of',
+    'load_config',
+    'metrics_of',
+    'require_stage',
+]

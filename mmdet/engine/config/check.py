@@ -27,6 +27,7 @@ from mmdet.registry import (
 
 from .loaders import check_loader
 from .objects import Place, check_object, check_values
+from .parts import datasets_of
 from .signature import arguments_of, suggestion
 from .top_level import check_names
 from .training import check_optim_wrapper, check_other_loop, check_schedulers, check_train_cfg
@@ -59,6 +60,23 @@ def check_config(cfg: Mapping, *, source: str = 'the config', found: Sequence[st
     if problems:
         listed = '\n'.join(problems)
         raise UserError(f'{listed}\n{len(problems)} mistakes in {source}; the first: {problems[0]}')
+
+
+def require_stage(cfg: Mapping, stage: str, *, source: str) -> None:
+    """Check that a config says what is to be done in a stage.
+
+    Args:
+        cfg: a checked config.
+        stage: `train`, `val` or `test`.
+        source: what to call the config.
+
+    Raises:
+        UserError: it lacks all that the stage needs.
+    """
+    missing = [key for key in _STAGES[stage] if cfg.get(key) is None]
+    if missing:
+        old = '; it seems to be of mmdetection 2.x, whose form this is not' if 'data' in cfg else ''
+        raise UserError(f'{source} has no {", no ".join(missing)}{old}')
 
 
 def _problems(cfg: Mapping) -> Iterator[str]:
@@ -136,23 +154,20 @@ def _check_num_classes(cfg: Mapping) -> Iterator[str]:
     model = cfg.get('model') or {}
     head = model.get('mask_head') if isinstance(model, Mapping) else None
     num_classes = head.get('num_classes') if isinstance(head, Mapping) else None
+    if num_classes is None:
+        return
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        node = cfg.get(loader)
-        dataset = node.get('dataset') if isinstance(node, Mapping) else None
-        while isinstance(dataset, Mapping) and 'dataset' in dataset:
-            dataset = dataset['dataset']
-        if not isinstance(dataset, Mapping) or num_classes is None:
-            continue
-        name = dataset.get('type')
-        cls = DATASETS.get(name) if isinstance(name, str) else name
-        metainfo = dataset.get('metainfo') or {}
-        classes = metainfo.get('classes') or getattr(cls, 'METAINFO', {}).get('classes')
-        if isinstance(classes, list | tuple) and len(classes) != num_classes:
-            yield (
-                f'model.mask_head.num_classes is {num_classes}, but {loader} has '
-                f'{len(classes)} classes: set num_classes={len(classes)}, or name the classes in '
-                f'{loader}.dataset.metainfo'
-            )
+        for dataset in datasets_of(cfg.get(loader)):
+            name = dataset.get('type')
+            cls = DATASETS.get(name) if isinstance(name, str) else name
+            metainfo = dataset.get('metainfo') or {}
+            classes = metainfo.get('classes') or getattr(cls, 'METAINFO', {}).get('classes')
+            if isinstance(classes, list | tuple) and len(classes) != num_classes:
+                yield (
+                    f'model.mask_head.num_classes is {num_classes}, but {loader} has '
+                    f'{len(classes)} classes: set num_classes={len(classes)}, or name the classes '
+                    f'in {loader}.dataset.metainfo'
+                )
 
 
 _VISUALIZER = Place(VISUALIZERS, supplied=frozenset({'name', 'save_dir'}))

@@ -1,7 +1,7 @@
 """Reading a data set in another folder than the config's."""
 
 import posixpath
-from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -9,6 +9,8 @@ from mmengine.fileio import join_path
 from mmengine.utils import is_abs
 
 from mmdet.errors import UserError
+
+from .parts import datasets_of, metrics_of
 
 
 def set_data_root(cfg: Config, data_root: str) -> None:
@@ -23,7 +25,8 @@ def set_data_root(cfg: Config, data_root: str) -> None:
     """
     if not Path(data_root).is_dir():
         raise UserError(f'--data-root {data_root} is not a folder')
-    datasets = list(_datasets(cfg))
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    datasets = [dataset for loader in loaders for dataset in datasets_of(cfg.get(loader))]
     roots = {dataset.get('data_root') for dataset in datasets} | {cfg.get('data_root')}
     roots = {root for root in roots if isinstance(root, str) and root}
     for dataset in datasets:
@@ -31,7 +34,8 @@ def set_data_root(cfg: Config, data_root: str) -> None:
         prefixes = dataset.get('data_prefix') or {}
         _move(prefixes, tuple(prefixes), roots, has_root=bool(dataset.get('data_root')))
         dataset.data_root = data_root
-    for metric in _metrics(cfg):
+    evaluators = ('val_evaluator', 'test_evaluator')
+    for metric in chain.from_iterable(metrics_of(cfg.get(key)) for key in evaluators):
         ann_file = metric.get('ann_file')
         if isinstance(ann_file, str) and (relative := _relative(ann_file, roots)) != ann_file:
             metric.ann_file = join_path(data_root, relative)
@@ -60,28 +64,3 @@ def _relative(path: str, roots: set[str]) -> str:
 
 def _parts(path: str) -> list[str]:
     return posixpath.normpath(path).split('/')
-
-
-def _datasets(cfg: Config) -> Iterator[ConfigDict]:
-    """Yield the innermost data sets of all loaders."""
-
-    def innermost(dataset: ConfigDict) -> Iterator[ConfigDict]:
-        inner = dataset.get('datasets') or ([dataset.dataset] if 'dataset' in dataset else [])
-        if not inner:
-            yield dataset
-        for each in inner:
-            yield from innermost(each)
-
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        node = cfg.get(loader)
-        if isinstance(node, dict) and isinstance(node.get('dataset'), dict):
-            yield from innermost(node.dataset)
-
-
-def _metrics(cfg: Config) -> Iterator[ConfigDict]:
-    """Yield the metrics of all evaluators."""
-    for key in ('val_evaluator', 'test_evaluator'):
-        node = cfg.get(key) or []
-        if isinstance(node, dict) and 'metrics' in node:
-            node = node.metrics
-        yield from [node] if isinstance(node, dict) else node

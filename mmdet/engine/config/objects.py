@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from mmdet import registry as mmdet_registry
 from mmdet.errors import UserError
 from mmdet.models.heads import MaskFeatModule
-from mmdet.models.postprocess import TestConfig
+from mmdet.models.postprocess import DecodeConfig
 
 from .signature import Arguments, arguments_of, in_words, may_be, suggestion
 
@@ -60,7 +60,7 @@ _WITHIN = {
     'neck': Place(mmdet_registry.MODELS),
     'mask_head': Place(mmdet_registry.MODELS, supplied=frozenset({'train_cfg', 'test_cfg'})),
     'mask_feature_head': Place(untyped=MaskFeatModule, supplied=frozenset({'in_channels'})),
-    'test_cfg': Place(untyped=TestConfig),
+    'test_cfg': Place(untyped=DecodeConfig),
     'data_preprocessor': Place(mmdet_registry.MODELS),
     'batch_augments': _MODULE,
     'norm_cfg': replace(_MODULE, handled=frozenset({'requires_grad'})),
@@ -123,9 +123,9 @@ def check_object(node: object, path: str, place: Place) -> Iterator[str]:
     hints = {**further.hints, **arguments.hints}
     wrong = list(check_values({key: node[key] for key in keys & set(taken)}, path, hints))
     yield from wrong
-    if target is TestConfig and not wrong and keys <= set(taken):
+    if target is DecodeConfig and not wrong and keys <= set(taken):
         try:
-            TestConfig(**node)
+            DecodeConfig(**node)
         except UserError as error:
             yield f'{path.removesuffix("test_cfg")}{error}'
     for key in keys - _OPAQUE:

@@ -42,7 +42,7 @@ def assign_grid(
     num_images: int,
     image_size: tuple[int, int],
     num_grids: Sequence[int],
-    scale_ranges: Sequence[tuple[float, float]],
+    scale_ranges: Sequence[Sequence[float]],
     pos_scale: float,
     num_classes: int,
 ) -> GridTargets:
@@ -81,6 +81,36 @@ def assign_grid(
     labels = torch.cat((truth.labels, truth.labels.new_tensor([num_classes])))[owner]
     wins = owner[position] == instance
     return GridTargets(labels.view(num_images, total), level, image, cell, instance, wins)
+
+
+class LevelClaims(NamedTuple):
+    """Claims on one level's cells.
+
+    Attributes:
+        cells: for each image of the batch, (P_i,) row * S + column.
+        instances: (P,) indices in the batch of the instances that claim them, image after image.
+    """
+
+    cells: tuple[Tensor, ...]
+    instances: Tensor
+
+
+def split_claims(targets: GridTargets, chosen: Tensor, *, num_levels: int) -> list[LevelClaims]:
+    """Return some claims level by level, those of a level image by image.
+
+    Args:
+        targets: with P claims.
+        chosen: (P',) ascending indices of claims.
+        num_levels: L.
+    """
+    num_images = len(targets.labels)
+    # Claims are sorted by level and image: cut them into a piece for each.
+    group = targets.level[chosen] * num_images + targets.image[chosen]
+    sizes = group.bincount(minlength=num_levels * num_images).tolist()
+    cells = targets.cell[chosen].split(sizes)
+    instances = targets.instance[chosen].split(sizes)
+    pieces = [slice(first, first + num_images) for first in range(0, len(sizes), num_images)]
+    return [LevelClaims(cells[piece], torch.cat(instances[piece])) for piece in pieces]
 
 
 def _claimed(center: Tensor, reach: Tensor, extent: int, grids: Tensor) -> tuple[Tensor, Tensor]:

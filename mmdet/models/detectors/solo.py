@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmdet.models.memory_format import guard_strided_convolutions
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 
@@ -18,7 +19,7 @@ class SOLO(BaseModel):
         neck: config of the feature pyramid.
         mask_head: config of the head.
         train_cfg: handed to the head.
-        test_cfg: handed to the head; see `TestConfig`.
+        test_cfg: handed to the head; see `DecodeConfig`.
         data_preprocessor: config of the preprocessor.
         init_cfg: see mmengine's `BaseModule`.
     """
@@ -37,6 +38,12 @@ class SOLO(BaseModel):
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
         self.mask_head = MODELS.build({**mask_head, 'train_cfg': train_cfg, 'test_cfg': test_cfg})
+        guard_strided_convolutions(self)
+
+    def train(self, mode: bool = True) -> 'SOLO':
+        """Set the mode; also after parts were replaced, training is safe on a CPU."""
+        guard_strided_convolutions(self)
+        return super().train(mode)
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Return the pyramid levels of (B, 3, H, W) preprocessed images."""

@@ -1,6 +1,7 @@
 """Decoupled SOLO: a cell's mask is the product of its column's map and its row's."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -10,56 +11,41 @@ from mmdet.models.layers import with_coordinates
 from mmdet.registry import MODELS
 
 from .base_solo_head import BaseSOLOHead
-from .features import apply_rows
+from .features import apply_rows, doubled_levels_strides
 
 # For one level: the features of the columns' maps and those of the rows', image by image.
-LineFeatures = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
+LineSource = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
 
 
-@MODELS.register_module()
-class DecoupledSOLOHead(BaseSOLOHead):
-    """Decoupled SOLO's head (Wang et al., SOLO, 2020, section 4): 2 S maps instead of S * S."""
+class BaseDecoupledHead(BaseSOLOHead):
+    """What both variants do: draw a mask from a map of its column and one of its row.
+
+    A subclass builds `conv_mask_list_x` and `conv_mask_list_y`, after its towers.
+    """
 
     predicting_convs = ('conv_mask_list_x', 'conv_mask_list_y', 'conv_cls')
     num_factors = 2
 
-    def init_mask_layers(self) -> None:
-        """Build the towers and, for each level, the convolutions to S columns and S rows."""
-        self.init_towers()
-        self.conv_mask_list_x, self.conv_mask_list_y = (
-            nn.ModuleList(
-                nn.Conv2d(self.feat_channels, num_grid, 3, padding=1) for num_grid in self.num_grids
-            )
-            for _ in 'xy'
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.mask_strides = doubled_levels_strides(self.strides)
+
+    def line_convs(self) -> nn.ModuleList:
+        """Return for each level a convolution to the maps of its grid's S rows or columns."""
+        return nn.ModuleList(
+            nn.Conv2d(self.feat_channels, num_grid, 3, padding=1) for num_grid in self.num_grids
         )
-
-    def init_towers(self) -> None:
-        """Build a tower for the columns and one for the rows."""
-        self.mask_convs_x = self.tower(self.in_channels + 1)
-        self.mask_convs_y = self.tower(self.in_channels + 1)
-
-    def mask_features(
-        self, feats: Sequence[Tensor], levels: Sequence[Tensor]
-    ) -> list[LineFeatures]:
-        """Return for each level both towers' outputs, (C, h, w) for each image."""
-        return [
-            (
-                self.mask_convs_x(with_coordinates(level, 'x')).unbind(),
-                self.mask_convs_y(with_coordinates(level, 'y')).unbind(),
-            )
-            for level in levels
-        ]
 
     def cell_masks(
         self,
-        mask_feats: LineFeatures,
+        source: LineSource,
         level: int,
         images: Sequence[int],
         cells: Sequence[Tensor],
     ) -> Tensor:
         """See `BaseSOLOHead.cell_masks`; two factors, at half the level's stride."""
         num_grid = self.num_grids[level]
-        columns, rows = mask_feats
+        columns, rows = source
         return torch.stack(
             (
                 draw_lines(
@@ -77,18 +63,47 @@ class DecoupledSOLOHead(BaseSOLOHead):
 
 
 @MODELS.register_module()
-class DecoupledSOLOLightHead(DecoupledSOLOHead):
-    """The light variant: rows and columns share one tower."""
+class DecoupledSOLOHead(BaseDecoupledHead):
+    """Decoupled SOLO's head (Wang et al., SOLO, 2020, section 4): 2 S maps instead of S * S.
 
-    is_light = True
+    The arguments are those of `BaseSOLOHead`.
+    """
 
-    def init_towers(self) -> None:
-        """Build the one tower."""
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.mask_convs_x = self.tower(self.in_channels + 1)
+        self.mask_convs_y = self.tower(self.in_channels + 1)
+        self.conv_mask_list_x = self.line_convs()
+        self.conv_mask_list_y = self.line_convs()
+
+    def mask_sources(self, feats: Sequence[Tensor], levels: Sequence[Tensor]) -> list[LineSource]:
+        """Return for each level both towers' outputs, (C, h, w) for each image."""
+        return [
+            (
+                self.mask_convs_x(with_coordinates(level, 'x')).unbind(),
+                self.mask_convs_y(with_coordinates(level, 'y')).unbind(),
+            )
+            for level in levels
+        ]
+
+
+@MODELS.register_module()
+@dataclass(eq=False, repr=False, kw_only=True)
+class DecoupledSOLOLightHead(BaseDecoupledHead):
+    """The light variant: rows and columns share one tower.
+
+    The arguments are those of `BaseSOLOHead`.
+    """
+
+    dcn_apply_to_all_conv: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.mask_convs = self.tower(self.in_channels + 2)
+        self.conv_mask_list_x = self.line_convs()
+        self.conv_mask_list_y = self.line_convs()
 
-    def mask_features(
-        self, feats: Sequence[Tensor], levels: Sequence[Tensor]
-    ) -> list[LineFeatures]:
+    def mask_sources(self, feats: Sequence[Tensor], levels: Sequence[Tensor]) -> list[LineSource]:
         """Return for each level the tower's output, (C, h, w) for each image, twice."""
         return [(self.mask_convs(with_coordinates(level)).unbind(),) * 2 for level in levels]
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmdet.errors import UserError
+
 
 def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
     """Apply to each image's feature 1 x 1 convolutions of its own.
@@ -21,8 +23,76 @@ def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
     return torch.cat(maps).unflatten(1, features[0].shape[-2:])
 
 
+def check_sizes(feats: Sequence[Tensor], image_size: tuple[int, int]) -> None:
+    """Check that a pyramid fits the padded input of `image_size`, (height, width).
+
+    Raises:
+        UserError: a side is no multiple of 32, or the first level is not at stride 4.
+    """
+    if any(side % 32 for side in image_size):
+        raise UserError(
+            f'a batch is padded to {image_size}, not a multiple of 32: '
+            'set pad_size_divisor=32 in model.data_preprocessor'
+        )
+    found = tuple(feats[0].shape[-2:])
+    if found != tuple(side // 4 for side in image_size):
+        raise UserError(
+            f'the first level of the pyramid is {found} for an input of {tuple(image_size)}, '
+            'not a quarter of it: see out_indices in model.backbone and start_level in model.neck'
+        )
+
+
 def resize_ends(feats: Sequence[Tensor]) -> list[Tensor]:
     """Halve the first level and bring the last to the size of the one before it."""
     first = F.interpolate(feats[0], scale_factor=0.5, mode='bilinear')
     last = F.interpolate(feats[-1], size=feats[-2].shape[-2:], mode='bilinear')
     return [first, *feats[1:-1], last]
+
+
+def resized_strides(num_levels: int) -> tuple[int, ...]:
+    """Return the strides, in pixels of the input, that `resize_ends` leaves a pyramid with.
+
+    The pyramid's own are 4, 8, 16 and so on.
+
+    Args:
+        num_levels: at least 2.
+
+    Example:
+        >>> resized_strides(5)
+        (8, 8, 16, 32, 32)
+    """
+    strides = [4 * 2**level for level in range(num_levels)]
+    return (2 * strides[0], *strides[1:-1], strides[-2])
+
+
+def doubled_levels_strides(strides: Sequence[int]) -> tuple[int, ...]:
+    """Return the strides of masks that are drawn at double the size of a head's levels.
+
+    Args:
+        strides: that the head was told its levels have, in pixels of the input.
+
+    Raises:
+        UserError: they are not those that its levels have.
+    """
+    actual = resized_strides(len(strides))
+    if tuple(strides) != actual:
+        raise UserError(
+            f'strides must be {list(actual)}, where {len(actual)} levels of a pyramid from stride '
+            f'4 on stand once the head has resized the first and the last, not {list(strides)}'
+        )
+    return tuple(stride // 2 for stride in actual)
+
+
+def resize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (F, P, h, w) maps bilinearly to `size`; F and P may be 0, which stays."""
+    if maps.shape[-2:] == size:
+        return maps
+    # In the batch's dimension, which alone may be empty for `interpolate`.
+    stacked = F.interpolate(maps.flatten(0, 1)[:, None], size=size, mode='bilinear')
+    return stacked.view(*maps.shape[:2], *size)
+
+
+def flatten_cells(cls_preds: Sequence[Tensor]) -> Tensor:
+    """Return the (B * G, C) logits of the G cells of all levels, from (B, C, S, S) for each."""
+    logits = torch.cat([pred.flatten(2) for pred in cls_preds], dim=2)
+    return logits.transpose(1, 2).flatten(0, 1)

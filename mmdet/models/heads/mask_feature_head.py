@@ -22,8 +22,8 @@ class MaskFeatModule(BaseModule):
         start_level: first pyramid level that takes part.
         end_level: the last.
         out_channels: C of the mask feature.
-        mask_stride: of the mask feature, in pixels of the input; that of the pyramid's level 0,
-            to which all are brought.
+        mask_stride: of the mask feature, in pixels of the input; must be 4, that of the pyramid's
+            level 0, to which all are brought.
         conv_cfg: convolution layer, for example `dict(type='DCNv2')`.
         norm_cfg: norm layer.
         init_cfg: see mmengine's `BaseModule`.
@@ -44,6 +44,8 @@ class MaskFeatModule(BaseModule):
         super().__init__(init_cfg=init_cfg or dict(type='Normal', layer='Conv2d', std=0.01))
         if not 0 <= start_level <= end_level:
             raise UserError(f'start_level {start_level} and end_level {end_level} are no range')
+        if mask_stride != 4:
+            raise UserError(f'mask_stride must be 4, that of the finest level, not {mask_stride}')
         self.start_level = start_level
         self.end_level = end_level
         self.out_channels = out_channels

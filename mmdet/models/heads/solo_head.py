@@ -10,7 +10,7 @@ from mmdet.models.layers import with_coordinates
 from mmdet.registry import MODELS
 
 from .base_solo_head import BaseSOLOHead
-from .features import apply_rows
+from .features import apply_rows, doubled_levels_strides
 
 
 @MODELS.register_module()
@@ -20,18 +20,21 @@ class SOLOHead(BaseSOLOHead):
     The published code applies `conv_mask_list` whole, after doubling the tower's output. A 1 x 1
     convolution commutes with bilinear resizing, and a cell's mask needs its own row of the
     weight alone: so the rows of the wanted cells are applied first, and their few maps doubled.
+
+    The arguments are those of `BaseSOLOHead`.
     """
 
     predicting_convs = ('conv_mask_list', 'conv_cls')
 
-    def init_mask_layers(self) -> None:
-        """Build the mask tower and, for each level, the convolution to S * S maps."""
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.mask_strides = doubled_levels_strides(self.strides)
         self.mask_convs = self.tower(self.in_channels + 2)
         self.conv_mask_list = nn.ModuleList(
             nn.Conv2d(self.feat_channels, num_grid**2, 1) for num_grid in self.num_grids
         )
 
-    def mask_features(
+    def mask_sources(
         self, feats: Sequence[Tensor], levels: Sequence[Tensor]
     ) -> list[tuple[Tensor, ...]]:
         """Return for each level and image the tower's (C, h, w) output, at the level's stride."""
@@ -40,7 +43,7 @@ class SOLOHead(BaseSOLOHead):
 
     def cell_masks(
         self,
-        mask_feats: tuple[Tensor, ...],
+        source: tuple[Tensor, ...],
         level: int,
         images: Sequence[int],
         cells: Sequence[Tensor],
@@ -50,7 +53,7 @@ class SOLOHead(BaseSOLOHead):
         chosen = torch.cat(tuple(cells))
         rows = conv.weight.flatten(1).index_select(0, chosen)
         maps = apply_rows(
-            rows.split([len(part) for part in cells]), [mask_feats[image] for image in images]
+            rows.split([len(part) for part in cells]), [source[image] for image in images]
         )
         maps = maps + conv.bias.index_select(0, chosen)[:, None, None]
         # The cells stand in the batch's dimension, which may be empty for `interpolate`.

@@ -1,6 +1,7 @@
 """SOLOv2: a cell's mask is the mask feature convolved with a kernel that the cell predicts."""
 
 from collections.abc import Sequence
+from dataclasses import InitVar, dataclass
 
 import torch
 import torch.nn.functional as F
@@ -16,10 +17,11 @@ from .features import apply_rows
 from .mask_feature_head import MaskFeatModule
 
 # For one level: the cells' (S * S, C) kernels and the (C, h, w) mask feature, image by image.
-KernelFeatures = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
+KernelSource = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
 
 
 @MODELS.register_module()
+@dataclass(eq=False, repr=False, kw_only=True)
 class SOLOV2Head(BaseSOLOHead):
     """SOLOv2's head (Wang et al., 2020, https://arxiv.org/abs/2003.10152).
 
@@ -28,38 +30,28 @@ class SOLOV2Head(BaseSOLOHead):
     Args:
         mask_feature_head: arguments of `MaskFeatModule`; its `in_channels` are the head's.
         dynamic_conv_size: side of the kernels; must be 1.
-        base_args: see `BaseSOLOHead`.
+
+    The others are those of `BaseSOLOHead`. Masks have the mask feature's stride, so that `strides`
+    say here only how large an instance must be to be detected.
     """
 
-    def __init__(
-        self, *, mask_feature_head: dict, dynamic_conv_size: int = 1, **base_args: object
-    ) -> None:
-        if dynamic_conv_size != 1:
-            raise UserError(f'SOLOV2Head draws with 1 x 1 kernels, not {dynamic_conv_size}')
-        super().__init__(**base_args)
+    mask_feature_head: InitVar[dict]
+    dynamic_conv_size: int = 1
+
+    def __post_init__(self, mask_feature_head: dict) -> None:
+        super().__post_init__()
+        if self.dynamic_conv_size != 1:
+            raise UserError(f'SOLOV2Head draws with 1 x 1 kernels, not {self.dynamic_conv_size}')
+        self.kernel_convs = self.tower(self.in_channels + 2)
         self.mask_feature_head = MaskFeatModule(
             **{**mask_feature_head, 'in_channels': self.in_channels}
         )
         self.conv_kernel = nn.Conv2d(
             self.feat_channels, self.mask_feature_head.out_channels, 3, padding=1
         )
+        self.mask_strides = (self.mask_feature_head.mask_stride,) * len(self.num_grids)
 
-    def init_mask_layers(self) -> None:
-        """Build the tower of the kernels."""
-        self.kernel_convs = self.tower(self.in_channels + 2)
-
-    @property
-    def mask_strides(self) -> tuple[int, ...]:
-        """The stride of the mask feature, for each level."""
-        return (self.mask_feature_head.mask_stride,) * len(self.num_grids)
-
-    def mask_terms(self, targets: GridTargets) -> Tensor:
-        """Return the indices of all claims."""
-        return torch.arange(len(targets.cell), device=targets.cell.device)
-
-    def mask_features(
-        self, feats: Sequence[Tensor], levels: Sequence[Tensor]
-    ) -> list[KernelFeatures]:
+    def mask_sources(self, feats: Sequence[Tensor], levels: Sequence[Tensor]) -> list[KernelSource]:
         """Return for each level its kernels and, the same for all, the mask feature."""
         mask_feature = self.mask_feature_head(feats).unbind()
         return [
@@ -67,22 +59,26 @@ class SOLOV2Head(BaseSOLOHead):
             for level, num_grid in zip(levels, self.num_grids, strict=True)
         ]
 
-    def kernels(self, feature: Tensor, num_grid: int) -> Tensor:
+    def kernels(self, level: Tensor, num_grid: int) -> Tensor:
         """Return the (B, S * S, C) kernels that one level's cells predict."""
-        feature = with_coordinates(feature)
-        feature = F.interpolate(feature, size=(num_grid, num_grid), mode='bilinear')
-        return self.conv_kernel(self.kernel_convs(feature)).flatten(2).transpose(1, 2)
+        located = with_coordinates(level)
+        gridded = F.interpolate(located, size=(num_grid, num_grid), mode='bilinear')
+        return self.conv_kernel(self.kernel_convs(gridded)).flatten(2).transpose(1, 2)
 
     def cell_masks(
         self,
-        mask_feats: KernelFeatures,
+        source: KernelSource,
         level: int,
         images: Sequence[int],
         cells: Sequence[Tensor],
     ) -> Tensor:
         """See `BaseSOLOHead.cell_masks`; one factor, at the mask feature's stride."""
-        kernels, mask_feature = mask_feats
+        kernels, mask_feature = source
         chosen = [
             kernels[image].index_select(0, part) for image, part in zip(images, cells, strict=True)
         ]
         return apply_rows(chosen, [mask_feature[image] for image in images])[None]
+
+    def learnt_claims(self, targets: GridTargets) -> Tensor:
+        """Return the indices of all claims."""
+        return torch.arange(len(targets.cell), device=targets.cell.device)

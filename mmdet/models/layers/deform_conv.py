@@ -21,10 +21,10 @@ class _DeformConv2d(nn.Conv2d):
         in_channels: of the input.
         out_channels: of the output.
         kernel_size: side of the kernel.
-        stride: see `nn.Conv2d`, as for the next three.
-        padding: likewise.
-        dilation: likewise.
-        groups: likewise.
+        stride: pixels of the input from one position of the kernel to the next.
+        padding: zeros added to each side of the input.
+        dilation: pixels of the input from one element of the kernel to the next.
+        groups: of channels, convolved apart.
         bias: add a learned bias.
         deform_groups: groups of input channels with offsets of their own.
         deformable_groups: its name in older configs.

@@ -14,7 +14,7 @@ class DiceLoss(nn.Module):
     Args:
         use_sigmoid: must be True: masks are independent of each other.
         activate: the predictions are logits; False where they are probabilities already.
-        eps: see `mmdet.ops.dice_loss`.
+        eps: what is added to either sum of squares, above 0.
         loss_weight: factor of the result.
     """
 

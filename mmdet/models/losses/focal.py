@@ -13,8 +13,8 @@ class FocalLoss(nn.Module):
 
     Args:
         use_sigmoid: must be True: the background is not a class of its own.
-        gamma: see `mmdet.ops.sigmoid_focal_loss`.
-        alpha: likewise.
+        gamma: how strongly easy examples are suppressed, not negative.
+        alpha: weight of positives; negatives weigh 1 - alpha.
         loss_weight: factor of the result.
     """
 

@@ -115,6 +115,24 @@ def test_images_without_instances(name):
     assert results['gt_masks'].masks.shape == (0, *results['img_shape'])
 
 
+@pytest.mark.parametrize('name', ['RandomCrop', 'FilterAnnotations', 'PackDetInputs'])
+def test_results_are_not_changed_in_place(name):
+    arguments = dict(
+        RandomCrop=dict(crop_size=(60, 38), recompute_bbox=True),
+        FilterAnnotations=dict(min_gt_bbox_wh=(20, 20)),
+        PackDetInputs=dict(),
+    )
+    given = results_of()
+    before = {**given}
+    apply(name, given, **arguments[name])
+    assert given.keys() == before.keys()
+    assert all(given[key] is before[key] for key in before)
+    fresh = results_of()
+    assert (given['img'] == fresh['img']).all()
+    assert (given['gt_bboxes'] == fresh['gt_bboxes']).all()
+    assert (given['gt_masks'].masks == fresh['gt_masks'].masks).all()
+
+
 class TestRandomCrop:
     def test_instances_outside_are_left_out_with_all_they_have(self):
         np.random.seed(0)
@@ -131,11 +149,11 @@ class TestRandomCrop:
     def test_a_window_without_instances_is_refused_or_allowed(self):
         corner = results_of([(0, 0, 2, 2)])
         np.random.seed(1)
-        refused = [apply('RandomCrop', {**corner}, crop_size=(4, 4)) for _ in range(20)]
+        refused = [apply('RandomCrop', corner, crop_size=(4, 4)) for _ in range(20)]
         assert None in refused
         np.random.seed(1)
         allowed = [
-            apply('RandomCrop', {**corner}, crop_size=(4, 4), allow_negative_crop=True)
+            apply('RandomCrop', corner, crop_size=(4, 4), allow_negative_crop=True)
             for _ in range(20)
         ]
         assert all(results is not None for results in allowed)

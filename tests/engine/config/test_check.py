@@ -5,7 +5,7 @@ import copy
 import pytest
 from mmengine.config import Config
 
-from mmdet.engine.config import check_config
+from mmdet.engine.config import check_config, require_stage
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS, HOOKS, TRANSFORMS
 from tests.conftest import REPO
@@ -287,3 +287,16 @@ def test_a_users_class_is_held_against_its_own_signature_alone(cfg, own_classes)
 def test_amp_and_parameter_groups_go_together():
     options = ['optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.paramwise_cfg.bias_lr_mult=2.0']
     assert load(SOLO, '--cfg-options', *options).optim_wrapper.paramwise_cfg.bias_lr_mult == 2
+
+
+def test_a_stage_that_a_config_says_nothing_of(cfg):
+    require_stage(cfg, 'train', source='c.py')
+    old = dict(model=dict(), data=dict(samples_per_gpu=2))
+    with pytest.raises(UserError, match=r'c.py has no train_dataloader, no .* mmdetection 2.x'):
+        require_stage(old, 'train', source='c.py')
+
+
+def test_num_classes_of_data_sets_that_are_joined(cfg):
+    dataset = dict(cfg['train_dataloader']['dataset'], metainfo=dict(classes=('bolt',)))
+    cfg['train_dataloader']['dataset'] = dict(type='ConcatDataset', datasets=[dataset, dataset])
+    assert 'num_classes is 80, but train_dataloader has 1 classes' in complaint_of(cfg)

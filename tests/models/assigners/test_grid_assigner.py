@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from mmdet.models.assigners import GridTargets, assign_grid, gather_ground_truth
+from mmdet.models.assigners import GridTargets, assign_grid, gather_ground_truth, split_claims
 from tests.samples import sample_of
 
 BACKGROUND = 9
@@ -85,6 +85,26 @@ def test_images_do_not_meet():
         torch.testing.assert_close(together.labels[image], alone.labels[0])
     order = list(zip(together.level.tolist(), together.image.tolist(), strict=True))
     assert order == sorted(order)
+
+
+def test_claims_are_split_by_level_and_image():
+    one, other = sample_of([(40, 30, 60, 50), (0, 0, 9, 9)]), sample_of([(100, 60, 120, 80)])
+    targets = assign(
+        [one, sample_of([]), other],
+        num_grids=(8, 6, 4),
+        scale_ranges=((1, 99), (99, 100), (15, 99)),
+    )
+    chosen = torch.arange(0, len(targets.cell), 2)
+    levels = split_claims(targets, chosen, num_levels=3)
+    for level, claims in enumerate(levels):
+        expected = [index for index in chosen.tolist() if targets.level[index] == level]
+        for image, cells in enumerate(claims.cells):
+            here = [index for index in expected if targets.image[index] == image]
+            assert cells.tolist() == targets.cell[here].tolist()
+        assert claims.instances.tolist() == targets.instance[expected].tolist()
+    assert [len(claims.cells) for claims in levels] == [3, 3, 3]
+    assert len(levels[0].instances) > 0 and len(levels[2].instances) > 0
+    assert len(levels[1].instances) == 0
 
 
 def test_no_instances_at_all():

@@ -1,3 +1,6 @@
+import hashlib
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torchvision
@@ -68,10 +71,15 @@ def test_from_scratch_a_block_begins_as_the_identity():
 
 
 def test_pretrained_weights_come_from_torchvisions_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
     source = torchvision.models.resnet18().state_dict()
+    saved = tmp_path / 'saved.pth'
+    torch.save(source, saved)
+    name = f'resnet18-{hashlib.sha256(saved.read_bytes()).hexdigest()[:8]}.pth'
     (tmp_path / 'checkpoints').mkdir()
-    torch.save(source, tmp_path / 'checkpoints' / 'resnet18-f37072fd.pth')
+    saved.rename(tmp_path / 'checkpoints' / name)
+    weights = SimpleNamespace(IMAGENET1K_V1=SimpleNamespace(url=f'https://nowhere.invalid/{name}'))
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    monkeypatch.setattr(torchvision.models, 'get_model_weights', dict(resnet18=weights).get)
     model = ResNet(18, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18'))
     model.init_weights()
     assert torch.equal(model.layer3[1].conv2.weight, source['layer3.1.conv2.weight'])

@@ -1,39 +1,34 @@
 """What holds for every head."""
 
 import copy
+import inspect
 
 import pytest
 import torch
 
 from mmdet.errors import UserError
-from mmdet.models.heads.features import resize_ends
 from mmdet.registry import MODELS
-from tests.samples import sample_of
+from tests.samples import HEADS, sample_of
 
 
 def test_masks_have_their_levels_stride(head, feats):
     outputs = head(feats)
     assert outputs.mask_size == (24, 32)
     for level, stride in enumerate(head.mask_strides):
-        masks = head.cell_masks(outputs.mask_feats[level], level, [0], [torch.tensor([0, 1])])
+        masks = head.cell_masks(outputs.mask_sources[level], level, [0], [torch.tensor([0, 1])])
         assert masks.shape == (head.num_factors, 2, 96 // stride, 128 // stride)
 
 
 def test_a_cells_mask_does_not_depend_on_what_else_is_drawn(head, feats):
     outputs = head(feats)
     for level, num_grid in enumerate(head.num_grids):
-        of_level = outputs.mask_feats[level]
+        of_level = outputs.mask_sources[level]
         every = torch.arange(num_grid**2)
         all_masks = head.cell_masks(of_level, level, [0, 1], [every, every])
         some = [torch.tensor([3, 0, 3]), torch.tensor([num_grid**2 - 1])]
         masks = head.cell_masks(of_level, level, [1, 0], some)
         expected = all_masks[:, torch.cat((some[0] + num_grid**2, some[1]))]
         torch.testing.assert_close(masks, expected, atol=1e-4, rtol=1e-4)
-
-
-def test_levels_are_brought_to_their_strides(feats):
-    sizes = [tuple(level.shape[-2:]) for level in resize_ends(feats)]
-    assert sizes == [(12, 16), (12, 16), (6, 8), (3, 4), (3, 4)]
 
 
 @pytest.mark.parametrize(
@@ -93,11 +88,64 @@ def test_dcn_reaches_all_of_a_tower_or_its_last_convolution(build_head):
     assert deformable('solov2') == [False, False, False]
 
 
+@pytest.mark.parametrize('kind', HEADS)
+def test_its_signature_names_every_argument(kind):
+    """Whoever checks a config reads this one signature."""
+    parameters = inspect.signature(MODELS.get(HEADS[kind]['type'])).parameters
+    assert {'num_classes', 'strides', 'dcn_apply_to_all_conv', 'test_cfg'} <= parameters.keys()
+    assert ('mask_feature_head' in parameters) == ('solov2' in kind)
+    assert {parameter.kind for parameter in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize('kind', ['solo', 'decoupled', 'decoupled-light', 'solov2'])
+def test_defaults_train(kind):
+    """A head that is told no more than it must be takes a step down."""
+    head = MODELS.build({**HEADS[kind], 'num_classes': 3, 'in_channels': 16})
+    head.init_weights()
+    optimizer = torch.optim.SGD(head.parameters(), lr=1e-4)
+    feats = [torch.randn(1, 16, side, side) for side in (16, 8, 4, 2, 1)]
+    sample = sample_of([(8, 8, 24, 24)], [1], shape=(64, 64))
+    losses = []
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss = sum(head.loss(feats, [sample]).values())
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[1] < losses[0]
+
+
+@pytest.mark.parametrize('kind', ['solo', 'decoupled', 'decoupled-light'])
+def test_strides_that_the_levels_do_not_have_are_refused(kind, build_head):
+    """Mask targets would not have the size of the masks."""
+    with pytest.raises(UserError, match=r'strides must be \[8, 8, 16, 32, 32\]'):
+        build_head(kind, strides=(4, 8, 16, 32, 64))
+
+
+def test_strides_are_thresholds_alone_where_masks_have_another(build_head, feats):
+    """mmdetection's SOLOv2 takes any."""
+    head = build_head('solov2', strides=(4, 8, 16, 32, 64))
+    losses = head.loss(feats, [sample_of([(8, 8, 40, 40)]), sample_of([])])
+    assert losses['loss_mask'] > 0
+
+
+def test_a_pyramid_that_does_not_fit_is_refused(head, feats):
+    samples = [sample_of([]), sample_of([])]
+    with pytest.raises(UserError, match='5 levels, but the neck gives 4: set num_outs'):
+        head.loss(feats[:4], samples)
+    with pytest.raises(UserError, match='not a quarter of it: see out_indices'):
+        head.loss([*feats[1:], feats[-1]], samples)
+
+
 def test_wrong_arguments_are_named(tiny_model):
     cfg = tiny_model['mask_head']
     with pytest.raises(UserError, match='differ in length'):
         MODELS.build({**cfg, 'strides': [8, 16]})
+    with pytest.raises(UserError, match='two levels or more'):
+        MODELS.build({**cfg, 'strides': [8], 'num_grids': [8], 'scale_ranges': [(1, 9)]})
     with pytest.raises(UserError, match='cls_down_index'):
         MODELS.build({**cfg, 'cls_down_index': 5})
     with pytest.raises(UserError, match='training settings'):
         MODELS.build({**cfg, 'train_cfg': dict(foo=1)})
+    with pytest.raises(UserError, match="no kernel='gausian'"):
+        MODELS.build({**cfg, 'test_cfg': dict(kernel='gausian')})

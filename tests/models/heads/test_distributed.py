@@ -42,7 +42,6 @@ def step(model: torch.nn.Module, preprocessor: torch.nn.Module, images: slice) -
 
 
 def worker(rank: int, config: dict, port: int, folder: str) -> None:
-    torch.set_num_threads(1)
     os.environ |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
     dist.init_process_group('gloo', rank=rank, world_size=2)
     model = build(config)

@@ -14,7 +14,7 @@ def test_a_cells_mask_is_its_channel_of_the_published_form(head, feats):
     """Resize first, convolve to all S * S maps, then pick: what the published code does."""
     outputs = head(feats)
     for level, num_grid in enumerate(head.num_grids):
-        of_level = outputs.mask_feats[level]
+        of_level = outputs.mask_sources[level]
         doubled = F.interpolate(torch.stack(of_level), scale_factor=2, mode='bilinear')
         all_maps = head.conv_mask_list[level](doubled)
         cells = torch.tensor([0, num_grid**2 - 1, 4, 4])

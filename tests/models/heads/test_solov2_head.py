@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from mmdet.errors import UserError
 from mmdet.models.heads import MaskFeatModule
-from tests.samples import rectangle, sample_of
+from tests.samples import MASK_FEATURE_HEAD, rectangle, sample_of
 
 
 @pytest.fixture
@@ -15,9 +15,9 @@ def head(build_head):
 def test_a_mask_is_the_feature_convolved_with_the_cells_kernel(head, feats):
     outputs = head(feats)
     for level in range(5):
-        kernels, mask_feature = outputs.mask_feats[level]
+        kernels, mask_feature = outputs.mask_sources[level]
         cells = torch.tensor([5, 0])
-        masks = head.cell_masks(outputs.mask_feats[level], level, [1], [cells])
+        masks = head.cell_masks(outputs.mask_sources[level], level, [1], [cells])
         weight = kernels[1][cells][:, :, None, None]
         expected = F.conv2d(mask_feature[1][None], weight)
         torch.testing.assert_close(masks, expected, atol=1e-5, rtol=1e-5)
@@ -52,6 +52,12 @@ def test_a_part_of_the_pyramid(feats):
     assert module(feats).shape == (2, 5, 24, 32)
     with pytest.raises(UserError, match='no range'):
         MaskFeatModule(in_channels=16, feat_channels=8, start_level=2, end_level=1, out_channels=5)
+
+
+def test_another_stride_of_the_mask_feature_is_refused(build_head):
+    """Targets of that stride would not have the feature's size."""
+    with pytest.raises(UserError, match='mask_stride must be 4'):
+        build_head('solov2', mask_feature_head={**MASK_FEATURE_HEAD, 'mask_stride': 8})
 
 
 def test_larger_kernels_are_refused(build_head):

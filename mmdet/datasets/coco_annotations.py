@@ -1,0 +1,128 @@
+"""The annotations of a COCO file: each repaired, or left out with a reason.
+
+`coco_file.py` has the table of what becomes of what.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from pycocotools import mask as coco_mask
+
+from mmdet.errors import UserError
+from mmdet.structures.segmentation import as_rle
+
+from .box_check import BoxCheck
+from .coco_values import Identifier, identifier_key, real_number
+from .findings import LEFT_OUT, NOTICED, REPAIRED, Findings
+from .segmentation_check import Extent, UnusableMaskError, check_segmentation
+
+
+def check_annotations(
+    entries: Sequence[dict],
+    images: Sequence[dict],
+    categories: Sequence[dict],
+    path: str,
+    findings: Findings,
+) -> list[dict]:
+    """Return the annotations that can be used, with all fields that COCO's have.
+
+    Args:
+        entries: with `image_id` and `category_id`.
+        images: with their sizes, as `check_images` returns them.
+        categories: as `check_categories` returns them.
+        path: of the annotation file, for messages.
+        findings: what is repaired and left out is added here.
+
+    Raises:
+        UserError: none can be used, or most boxes do not belong to their masks.
+    """
+    image_of = {identifier_key(image['id']): image for image in images}
+    category_ids = {identifier_key(category['id']): category['id'] for category in categories}
+    boxes = BoxCheck()
+    usable: list[dict] = []
+    ids: set[Identifier] = set()
+    for number, annotation in enumerate(entries):
+        try:
+            fields, repairs, extent = _repaired(annotation, image_of, category_ids)
+        except UnusableMaskError as reason:
+            findings.add(LEFT_OUT, str(reason), place(annotation, number))
+            continue
+        for repair in repairs:
+            findings.add(REPAIRED, repair, place(annotation, number))
+        if not boxes.fits(fields['bbox'], extent):
+            boxes.strange = boxes.strange or place(annotation, number)
+        identifier = identifier_key(annotation.get('id'))
+        if identifier is None or identifier in ids:
+            findings.add(NOTICED, 'without an id of their own', place(annotation, number))
+        else:
+            ids.add(identifier)
+        usable.append({**annotation, **fields})
+    if entries and not usable:
+        raise UserError(
+            f'{path}: none of its {len(entries)} annotations can be used: {findings.summary()}'
+        )
+    boxes.refuse_most_strange(path)
+    return usable
+
+
+def place(annotation: dict, number: int | None = None) -> str:
+    """Say which annotation it is: by its ids, or by its number in the file."""
+    identifier = annotation.get('id')
+    name = f'number {number}' if identifier is None else f'{identifier!r}'
+    return f'annotation {name} of image {annotation["image_id"]!r}'
+
+
+def _repaired(
+    annotation: dict,
+    image_of: Mapping[Identifier, dict],
+    category_ids: Mapping[Identifier, Identifier],
+) -> tuple[dict, list[str], Extent]:
+    """Return an annotation's fields, what had to be repaired in them, and its mask's extent.
+
+    Raises:
+        UnusableMaskError: it has to be left out.
+    """
+    image = image_of.get(identifier_key(annotation['image_id']))
+    if image is None:
+        raise UnusableMaskError('of images that the file does not have')
+    category_id = category_ids.get(identifier_key(annotation['category_id']))
+    if category_id is None:
+        raise UnusableMaskError('of categories that the file does not have')
+    height, width = image['height'], image['width']
+    segmentation, extent, repair = check_segmentation(annotation.get('segmentation'), height, width)
+    repairs = [repair] if repair else []
+    if annotation['image_id'] != image['id'] or annotation['category_id'] != category_id:
+        repairs.append('with ids of another type than those that they name')
+
+    box = _box(annotation.get('bbox'))
+    if box is None:
+        x1, y1, x2, y2 = max(extent[0], 0), max(extent[1], 0), *extent[2:]
+        box = [x1, y1, min(x2, width) - x1, min(y2, height) - y1]
+        repairs.append('without a usable box: taken from the mask')
+    elif box != annotation['bbox']:
+        repairs.append('with a box written as text')
+    area = annotation.get('area')
+    if not isinstance(area, (int, float)) or not 0 < area < math.inf:
+        area = float(coco_mask.area(as_rle(segmentation, height, width)))
+        if not area:
+            raise UnusableMaskError('whose mask has no pixel')
+        repairs.append('without a usable area: taken from the mask')
+    fields = dict(
+        image_id=image['id'],
+        category_id=category_id,
+        bbox=box,
+        area=area,
+        iscrowd=int(annotation.get('iscrowd') in (1, '1', 'true')),
+        segmentation=segmentation,
+    )
+    return fields, repairs, extent
+
+
+def _box(value: object) -> list[float] | None:
+    """Return a box (x, y, width, height) of four numbers and some extent, or None."""
+    if not isinstance(value, list) or len(value) != 4:
+        return None
+    box = [part if type(part) is float else real_number(part) for part in value]
+    if None in box or box[2] <= 0 or box[3] <= 0 or not math.isfinite(sum(box)):
+        return None
+    return box

@@ -1,0 +1,27 @@
+"""Where data sets and metrics stand in a config, however they are wrapped."""
+
+from collections.abc import Iterator, Mapping
+
+
+def datasets_of(loader: object) -> Iterator[Mapping]:
+    """Yield the innermost data sets of a loader's dict: those that read files."""
+    dataset = loader.get('dataset') if isinstance(loader, Mapping) else None
+    if isinstance(dataset, Mapping):
+        yield from _innermost(dataset)
+
+
+def _innermost(dataset: Mapping) -> Iterator[Mapping]:
+    inner = dataset.get('datasets') or ([dataset['dataset']] if 'dataset' in dataset else [])
+    inner = [each for each in inner if isinstance(each, Mapping)]
+    if not inner:
+        yield dataset
+    for each in inner:
+        yield from _innermost(each)
+
+
+def metrics_of(evaluator: object) -> list[Mapping]:
+    """Return the metrics of an evaluator: a dict, a list, or a dict that has them as `metrics`."""
+    if isinstance(evaluator, Mapping) and 'metrics' in evaluator:
+        evaluator = evaluator['metrics']
+    metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
+    return [metric for metric in metrics if isinstance(metric, Mapping)]

@@ -1,0 +1,90 @@
+"""The last look before the first step."""
+
+import logging
+import shutil
+
+from mmengine.dist import is_main_process
+from mmengine.evaluator import Evaluator
+from mmengine.fileio import LocalBackend
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from mmdet.datasets.file_backend import file_backend
+from mmdet.engine.disk_space import checkpoints_of
+from mmdet.errors import UserError
+from mmdet.registry import HOOKS
+
+
+@HOOKS.register_module()
+class PreflightHook(Hook):
+    """Find what would end a run after hours, when everything is built and nothing is trained yet.
+
+    A metric of the evaluator that has a method `prepare` is asked to be ready: `CocoMetric` reads
+    its annotation file. The disk must have room for one checkpoint; if it has not for all that the
+    training will leave, the log says so.
+
+    The tools register it; configs need not name it.
+    """
+
+    # After CheckpointHook knows its folder.
+    priority = 'LOWEST'
+
+    def before_train(self, runner: Runner) -> None:
+        """Ask the metrics of the validation, and look at the disk.
+
+        Raises:
+            UserError: a metric is not ready, or the disk has no room for a checkpoint.
+        """
+        if not is_main_process():
+            return
+        if runner.val_loop is not None:
+            _prepare(runner.val_loop.evaluator)
+        _check_disk(runner)
+
+    def before_test(self, runner: Runner) -> None:
+        """Ask the metrics.
+
+        Raises:
+            UserError: a metric is not ready.
+        """
+        if is_main_process():
+            _prepare(runner.test_loop.evaluator)
+
+
+def _prepare(evaluator: Evaluator) -> None:
+    for metric in evaluator.metrics:
+        prepare = getattr(metric, 'prepare', None)
+        if callable(prepare):
+            prepare()
+
+
+def _check_disk(runner: Runner) -> None:
+    for hook, count, size in checkpoints_of(runner):
+        folder = hook.out_dir
+        if not count or not isinstance(file_backend(folder, hook.backend_args), LocalBackend):
+            continue
+        free = shutil.disk_usage(runner.work_dir).free
+        room = free // size
+        if room < 1:
+            raise UserError(
+                f'a checkpoint takes about {_in_words(size)}, but {folder} has {_in_words(free)} '
+                'left: make room, or name another place with work_dir'
+            )
+        if room < count:
+            print_log(
+                f'{folder} has room for {room} checkpoints of about {_in_words(size)}, and '
+                f'{count} are to be left there: make room, or set '
+                f'default_hooks.checkpoint.max_keep_ckpts={max(room - 1, 1)}',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+
+def _in_words(size: int) -> str:
+    """Return a number of bytes as people write it.
+
+    >>> _in_words(1_500_000), _in_words(2 * 10**10)
+    ('1.5 MB', '20.0 GB')
+    """
+    return f'{size / 1e9:.1f} GB' if size >= 1e9 else f'{size / 1e6:.1f} MB'

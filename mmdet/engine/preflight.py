@@ -1,0 +1,132 @@
+"""The files and folders of a run, looked at before anything is built: are they there?
+
+This is cheap, and finds at once what would otherwise come up one by one, some of it after an epoch.
+What only reading tells (is an annotation file complete, are its classes the data set's) the data
+sets say when they are built, and the metrics when `PreflightHook` asks them; both before the first
+step.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.fileio import LocalBackend, join_path
+from mmengine.utils import is_abs
+
+from mmdet.datasets import CocoDataset, ShapesDataset
+from mmdet.datasets.coco_file import LAYOUT
+from mmdet.datasets.file_backend import file_backend
+from mmdet.datasets.shapes import is_free
+from mmdet.errors import UserError
+from mmdet.evaluation import CocoMetric
+from mmdet.registry import DATASETS, METRICS
+
+from .config import datasets_of, metrics_of
+
+
+def check_files(cfg: Config, stages: Sequence[str], *, folders: Sequence[str] = ()) -> None:
+    """Look for all that a run will read, and whether it can write where it will.
+
+    Files on other storage than a local disk are not looked for.
+
+    Args:
+        cfg: the run's config.
+        stages: of `train`, `val` and `test`, those that the run has.
+        folders: where the run writes, beside its work directory.
+
+    Raises:
+        UserError: something is missing, or cannot be read or written; the last line says the
+            first, and how many they are.
+    """
+    missing = [problem for stage in stages for problem in _missing_data(cfg, stage)]
+    # Two loaders may read one file.
+    problems = list(dict.fromkeys([*missing, *_missing_weights(cfg)]))
+    for folder in (cfg.work_dir, *folders):
+        problems += _not_writable(Path(folder))
+    if not problems:
+        return
+    lines = [*([LAYOUT] if missing else []), *(problems if len(problems) > 1 else [])]
+    many = f'{len(problems)} files and folders are amiss; the first: ' if problems[1:] else ''
+    raise UserError('\n'.join([*lines, many + problems[0]]))
+
+
+def _missing_data(cfg: Config, stage: str) -> Iterator[str]:
+    datasets = [
+        dataset
+        for dataset in datasets_of(cfg.get(f'{stage}_dataloader'))
+        if _is_a(dataset, DATASETS, CocoDataset)
+    ]
+    # Nothing needs to be in a folder that the embedded data set is going to draw itself into.
+    drawn = [
+        Path(dataset['data_root'])
+        for dataset in datasets
+        if _is_a(dataset, DATASETS, ShapesDataset) and is_free(Path(dataset['data_root']))
+    ]
+    paths = []
+    for dataset in datasets:
+        folder = _in_root(dataset, (dataset.get('data_prefix') or {}).get('img', ''))
+        paths.append((_in_root(dataset, dataset.get('ann_file', '')), 'annotation file'))
+        paths.append((folder, 'image folder'))
+    if stage != 'train':
+        metrics = metrics_of(cfg.get(f'{stage}_evaluator'))
+        coco = (metric for metric in metrics if _is_a(metric, METRICS, CocoMetric))
+        paths += [(metric.get('ann_file', ''), 'annotation file') for metric in coco]
+    for path, kind in paths:
+        inside = {Path(path), *Path(path).parents}
+        if path and _is_local(path) and not inside.intersection(drawn):
+            yield from _not_readable(Path(path), kind)
+
+
+def _is_a(node: Mapping, registry: object, cls: type) -> bool:
+    found = registry.get(node['type']) if isinstance(node['type'], str) else node['type']
+    return isinstance(found, type) and issubclass(found, cls)
+
+
+def _in_root(dataset: Mapping, path: str) -> str:
+    """Return a data set's path as mmengine's `BaseDataset` finds it."""
+    root = dataset.get('data_root')
+    return join_path(root, path) if root and not is_abs(path) else path
+
+
+def _is_local(path: str) -> bool:
+    return '://' not in path and isinstance(file_backend(path, None), LocalBackend)
+
+
+def _missing_weights(cfg: Config) -> Iterator[str]:
+    """Yield which checkpoints are not there; those with a scheme are fetched when needed."""
+    for path in (cfg.get('load_from'), *_pretrained(cfg.get('model'))):
+        if isinstance(path, str) and path and '://' not in path:
+            yield from _not_readable(Path(path).expanduser(), 'checkpoint')
+
+
+def _pretrained(node: object) -> Iterator[str]:
+    """Yield the checkpoints that parts of a model begin with."""
+    if isinstance(node, Mapping):
+        if node.get('type') == 'Pretrained':
+            yield node.get('checkpoint')
+        for value in node.values():
+            yield from _pretrained(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _pretrained(value)
+
+
+def _not_readable(path: Path, kind: str) -> Iterator[str]:
+    if not path.exists():
+        yield f'{kind} {path} does not exist'
+    elif path.is_dir() != kind.endswith('folder'):
+        yield f'{kind} {path} is a {"folder" if path.is_dir() else "file"}'
+    elif not os.access(path, os.R_OK):
+        yield f'{kind} {path} cannot be read: permission denied'
+
+
+def _not_writable(folder: Path) -> Iterator[str]:
+    """Try whether files can be made in a folder, which is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        yield f'folder {folder} cannot be written: {error.strerror}'

@@ -1,0 +1,77 @@
+"""The runner: mmengine's, with a quiet screen, and one line where a disk or a package lacks."""
+
+import errno
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from mmengine.dist import is_main_process
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner as MMEngineRunner
+from mmengine.visualization import Visualizer
+from torch import nn
+
+from mmdet.errors import UserError
+
+from .console import arrange_handlers
+
+_MIB = 2**20
+
+
+class Runner(MMEngineRunner):
+    """mmengine's runner; see this module, and mmengine's class for the arguments."""
+
+    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None) -> MMLogger:
+        """Return the logger of this run."""
+        logger = super().build_logger(log_level, log_file)
+        arrange_handlers(logger, log_level)
+        return logger
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        """Return the visualizer, with all that its backends import.
+
+        Raises:
+            UserError: a backend's package is not installed.
+        """
+        names = _backend_names(visualizer) if isinstance(visualizer, Mapping) else []
+        built = super().build_visualizer(visualizer)
+        for name in names if is_main_process() else ():
+            try:
+                _ = built.get_backend(name).experiment
+            except ImportError as error:
+                raise UserError(f'visualizer: {name} needs another package: {error}') from None
+        return built
+
+    def train(self) -> nn.Module:
+        """Train; an error of a full disk names the work directory."""
+        with _naming_full_disk(self.work_dir):
+            return super().train()
+
+    def test(self) -> dict:
+        """Test; an error of a full disk names the work directory."""
+        with _naming_full_disk(self.work_dir):
+            return super().test()
+
+
+def _backend_names(visualizer: Mapping) -> list[str]:
+    backends = visualizer.get('vis_backends') or []
+    backends = [backends] if isinstance(backends, Mapping) else backends
+    return [
+        backend.get('name') or str(backend['type']).rpartition('.')[2]
+        for backend in backends
+        if isinstance(backend, Mapping)
+    ]
+
+
+@contextmanager
+def _naming_full_disk(folder: str) -> Iterator[None]:
+    """Give an error of a full disk, which does not say whose, the name of the folder if it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and (
+            error.errno == errno.EDQUOT
+            or (error.errno == errno.ENOSPC and shutil.disk_usage(folder).free < _MIB)
+        ):
+            error.filename = folder
+        raise

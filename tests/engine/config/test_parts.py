@@ -1,0 +1,32 @@
+import pytest
+
+from mmdet.engine.config import datasets_of, metrics_of
+
+A, B = dict(type='A'), dict(type='B')
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'expected'),
+    [
+        (A, [A]),
+        (dict(type='RepeatDataset', dataset=A), [A]),
+        (dict(type='ConcatDataset', datasets=[A, dict(type='RepeatDataset', dataset=B)]), [A, B]),
+        (None, []),
+    ],
+)
+def test_innermost_data_sets(dataset, expected):
+    assert list(datasets_of(dict(dataset=dataset))) == expected
+
+
+def test_no_loader_has_no_data_sets():
+    assert list(datasets_of(None)) == []
+
+
+@pytest.mark.parametrize('evaluator', [[A, B], (A, B), dict(type='Evaluator', metrics=[A, B])])
+def test_metrics_of_every_form(evaluator):
+    assert metrics_of(evaluator) == [A, B]
+
+
+def test_a_single_metric_or_none():
+    assert metrics_of(A) == metrics_of(dict(metrics=A)) == [A]
+    assert metrics_of(None) == []

@@ -1,0 +1,25 @@
+import pytest
+import torch
+
+from mmdet.models.layers import with_coordinates
+
+
+def test_coordinates_run_from_edge_to_edge_behind_the_features():
+    feature = torch.randn(2, 3, 5, 9)
+    located = with_coordinates(feature)
+    torch.testing.assert_close(located[:, :3], feature)
+    x, y = located[1, 3:]
+    torch.testing.assert_close(x, torch.linspace(-1, 1, 9).expand(5, 9))
+    torch.testing.assert_close(y, torch.linspace(-1, 1, 5)[:, None].expand(5, 9))
+
+
+@pytest.mark.parametrize(('axes', 'channel'), [('x', 3), ('y', 4)])
+def test_one_of_them(axes, channel):
+    feature = torch.randn(2, 3, 5, 9)
+    both, one = with_coordinates(feature), with_coordinates(feature, axes)
+    assert one.shape[1] == 4
+    torch.testing.assert_close(one[:, 3], both[:, channel])
+
+
+def test_they_have_the_features_precision():
+    assert with_coordinates(torch.zeros(1, 1, 2, 2, dtype=torch.bfloat16)).dtype == torch.bfloat16
