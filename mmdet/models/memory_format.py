@@ -16,7 +16,7 @@ that of the weight gradient, in float32 and bfloat16, where all of this holds:
 - images or weights are channels last. Some models permute theirs on their own.
 
 Small images are summed in one step and come out right; larger ones overflow. The shortcuts of
-narrow ResNets are such convolutions, and the stems of timm's RepVGG and MobileOne. Here their
+narrow ResNets are such convolutions, and the stems of timm's RepVGG, MobileOne and FastViT. Their
 images are cut to what is read, against the second condition: another kernel, the same result, on
 any processor and in either order. A transposed convolution of kernel 1 with a stride would reach
 the kernel too, and is not guarded: it leaves most of its output empty, and nobody builds one.

@@ -1,6 +1,8 @@
 """The compiled kernels, which `setup.py` builds from csrc/: loaded where they were built.
 
-`MMDET_NO_EXTENSION=1` hides them, and every op runs as its reference.
+`MMDET_NO_EXTENSION=1` hides them, and every op runs as its reference. Which kernels there are is
+said here; whether one is right on this machine, `_first_use.py` finds out before it is used, unless
+`MMDET_TRUST_KERNELS=1` says that it is.
 """
 
 import logging

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from ._extension import IS_LOADED, has_kernel
+from ._extension import IS_LOADED
+from ._first_use import assert_same_loss, checks_kernel, may_use_kernel
 
 
 def dice_loss(
@@ -36,7 +37,7 @@ def dice_loss(
         raise ValueError(
             f'targets are on {targets.device}, but predictions on {predictions.device}'
         )
-    if has_kernel('dice_loss', predictions) and targets.dtype in (torch.uint8, torch.bool):
+    if targets.dtype in (torch.uint8, torch.bool) and may_use_kernel('dice_loss', predictions):
         targets = targets.view(torch.uint8)
         return torch.ops.mmdet_solo.dice_loss(predictions, targets, activate, eps)[0]
     return dice_loss_reference(predictions, targets, activate=activate, eps=eps)
@@ -54,6 +55,21 @@ def dice_loss_reference(
     b = (p * p).sum(1) + eps
     c = (t * t).sum(1) + eps
     return 1 - 2 * a / (b + c)
+
+
+@checks_kernel('dice_loss')
+def _check_kernel(device: torch.device) -> None:
+    pixels = torch.arange(3 * 21 * 37, device=device).view(3, 21, 37)
+    logits, targets = 4 * (pixels * 0.7).sin(), (pixels % 5 < 2).to(torch.uint8)
+    for activate, predictions in ((True, logits), (False, logits.sigmoid())):
+        for dtype in (torch.float32, torch.float16, torch.bfloat16):
+            assert_same_loss(
+                lambda x, activate=activate: torch.ops.mmdet_solo.dice_loss(
+                    x, targets, activate, 1e-3
+                )[0],
+                lambda x, activate=activate: dice_loss_reference(x, targets, activate=activate),
+                predictions.to(dtype),
+            )
 
 
 def _setup_context(ctx, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ._extension import IS_LOADED, has_kernel
+from ._extension import IS_LOADED
+from ._first_use import assert_same_loss, checks_kernel, may_use_kernel
 
 
 def sigmoid_focal_loss(
@@ -35,7 +36,7 @@ def sigmoid_focal_loss(
         raise ValueError(f'labels are on {labels.device}, but logits on {logits.device}')
     if gamma < 0:
         raise ValueError(f'gamma must not be negative, as {gamma} is')
-    if has_kernel('sigmoid_focal_loss', logits):
+    if may_use_kernel('sigmoid_focal_loss', logits):
         return torch.ops.mmdet_solo.sigmoid_focal_loss(logits, labels.long(), gamma, alpha)
     return sigmoid_focal_loss_reference(logits, labels, gamma=gamma, alpha=alpha)
 
@@ -49,6 +50,21 @@ def sigmoid_focal_loss_reference(
     signed = torch.where(positive, logits, -logits)  # p_t = sigmoid(signed)
     weight = torch.where(positive, alpha, 1 - alpha)
     return -weight * (-signed).sigmoid().pow(gamma) * F.logsigmoid(signed)
+
+
+@checks_kernel('sigmoid_focal_loss')
+def _check_kernel(device: torch.device) -> None:
+    logits = 4 * (torch.arange(29 * 7, device=device).view(29, 7) * 0.7).sin()
+    labels = torch.arange(29, device=device) * 3 % 8  # 7 is the background
+    for gamma in (2.0, 1.5):
+        for dtype in (torch.float32, torch.float16, torch.bfloat16):
+            assert_same_loss(
+                lambda x, gamma=gamma: torch.ops.mmdet_solo.sigmoid_focal_loss(
+                    x, labels, gamma, 0.25
+                ),
+                lambda x, gamma=gamma: sigmoid_focal_loss_reference(x, labels, gamma=gamma),
+                logits.to(dtype),
+            )
 
 
 def _setup_context(ctx, inputs: tuple, output: Tensor) -> None:

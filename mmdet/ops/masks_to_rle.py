@@ -8,7 +8,8 @@ from torch import Tensor
 
 from mmdet.structures.masks import RLEMasks
 
-from ._extension import IS_LOADED, has_kernel
+from ._extension import IS_LOADED
+from ._first_use import checks_kernel, may_use_kernel
 
 # Full-size float maps in work at one time; 2**24 of them are 64 MB.
 _PIXELS_AT_ONCE = 2**24
@@ -44,10 +45,17 @@ def masks_to_rle(
     if ori_shape[0] * ori_shape[1] >= 2**31:
         raise ValueError(f'ori_shape {tuple(ori_shape)} has more pixels than COCO can count')
     probabilities = probabilities.float()
-    if not has_kernel('masks_to_rle', probabilities):
-        return masks_to_rle_reference(
-            probabilities, img_shape=img_shape, ori_shape=ori_shape, threshold=threshold
-        )
+    run = _by_kernel if may_use_kernel('masks_to_rle', probabilities) else masks_to_rle_reference
+    return run(probabilities, img_shape=img_shape, ori_shape=ori_shape, threshold=threshold)
+
+
+def _by_kernel(
+    probabilities: Tensor,
+    *,
+    img_shape: tuple[int, int],
+    ori_shape: tuple[int, int],
+    threshold: float,
+) -> RLEMasks:
     chars, lengths = torch.ops.mmdet_solo.masks_to_rle(
         probabilities, *img_shape, *ori_shape, threshold
     )
@@ -78,6 +86,17 @@ def masks_to_rle_reference(
         columns = np.asfortranarray(full.permute(1, 2, 0).cpu().numpy().astype(np.uint8))
         rles.extend(coco_mask.encode(columns))
     return RLEMasks(rles, height, width)
+
+
+@checks_kernel('masks_to_rle')
+def _check_kernel(device: torch.device) -> None:
+    # Quarters, resized by 4 and by 2, are whole numbers of 1 / 4096: no rounding, and none of them
+    # is near the threshold.
+    probabilities = (torch.arange(3 * 8 * 7, device=device) * 3 % 5 / 4).view(3, 8, 7)
+    case = dict(img_shape=(30, 26), ori_shape=(60, 52), threshold=0.3)
+    found = _by_kernel(probabilities, **case).rles
+    if found != masks_to_rle_reference(probabilities, **case).rles:
+        raise AssertionError('other masks')
 
 
 if IS_LOADED:

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from ._extension import IS_LOADED, has_kernel
+from ._extension import IS_LOADED
+from ._first_use import checks_kernel, may_use_kernel
 
 
 def matrix_nms(
@@ -41,7 +42,7 @@ def matrix_nms(
         if tensor.device != masks.device:
             raise ValueError(f'{name} are on {tensor.device}, but masks on {masks.device}')
     scores = scores.detach().float()
-    if has_kernel('matrix_nms', masks):
+    if may_use_kernel('matrix_nms', masks):
         return torch.ops.mmdet_solo.matrix_nms(masks, labels.long(), scores, kernel, sigma)
     return matrix_nms_reference(masks, labels, scores, kernel=kernel, sigma=sigma)
 
@@ -66,6 +67,19 @@ def matrix_nms_reference(
         # A copy of a better mask, compensated in full, says nothing that the better one does not.
         decay = (1 - iou) / (1 - compensation).clamp(min=torch.finfo(iou.dtype).tiny)
     return scores * decay.amin(0)
+
+
+@checks_kernel('matrix_nms')
+def _check_kernel(device: torch.device) -> None:
+    pixels = torch.arange(13 * 37, device=device).view(13, 37)
+    sizes = torch.arange(20, device=device)[:, None, None]
+    masks = pixels * (sizes + 3) % 101 < 5 * sizes  # the first is empty
+    labels, scores = torch.arange(20, device=device) % 3, torch.linspace(1, 0.1, 20, device=device)
+    for kernel in ('gaussian', 'linear'):
+        torch.testing.assert_close(
+            torch.ops.mmdet_solo.matrix_nms(masks, labels, scores, kernel, 2.0),
+            matrix_nms_reference(masks, labels, scores, kernel=kernel, sigma=2.0),
+        )
 
 
 if IS_LOADED:

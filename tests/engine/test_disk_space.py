@@ -1,9 +1,16 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, EMAHook
 from torch import nn
 
-from mmdet.engine.disk_space import checkpoint_bytes, planned_checkpoints, values_per_parameter
+from mmdet.engine.disk_space import (
+    checkpoint_bytes,
+    checkpoints_of,
+    planned_checkpoints,
+    values_per_parameter,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +71,18 @@ def test_what_is_frozen_has_no_state():
 )
 def test_planned_checkpoints(settings, done, expected):
     assert planned_checkpoints(CheckpointHook(**settings), done=done, end=12) == expected
+
+
+def test_an_averaged_model_is_saved_beside_the_other():
+    model = nn.Linear(100, 100, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    hooks = [CheckpointHook(interval=1)]
+    runner = SimpleNamespace(
+        model=model,
+        hooks=hooks,
+        optim_wrapper=SimpleNamespace(optimizer=optimizer),
+        **dict(epoch=0, max_epochs=3, iter=0, max_iters=30),
+    )
+    assert checkpoints_of(runner) == [(hooks[0], 3, 40_000)]
+    hooks.append(EMAHook())
+    assert checkpoints_of(runner) == [(hooks[0], 3, 80_000)]

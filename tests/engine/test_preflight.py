@@ -119,3 +119,13 @@ def test_a_data_set_that_draws_itself_need_not_be_there(cfg, tmp_path):
     (tmp_path / 'shapes').mkdir()
     (tmp_path / 'shapes/b.json').touch()
     assert 'a.json does not exist' in complaint_of(cfg, 'train', 'val')[-1]
+
+
+def test_what_two_need_is_named_once(cfg):
+    cfg.val_dataloader.dataset.ann_file = cfg.val_evaluator[0].ann_file = '/none/a.json'
+    assert complaint_of(cfg, 'val')[-1] == 'annotation file /none/a.json does not exist'
+
+
+def test_what_may_not_be_read_is_named(cfg, monkeypatch):
+    monkeypatch.setattr(os, 'access', lambda path, mode: not str(path).endswith('weights.pth'))
+    assert complaint_of(cfg, 'train')[-1].endswith('weights.pth cannot be read: permission denied')

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmdet.ops._extension import OPS, has_kernel
+from mmdet.ops._first_use import may_use_kernel
 
 
 @pytest.fixture(params=['cpu', 'cuda'])
@@ -21,6 +22,8 @@ def kernels(device) -> Iterator[torch.device]:
     here = torch.empty(0, device=device)
     if not all(has_kernel(op, here) for op in OPS):
         pytest.skip(f'the compiled kernels for {device} are absent or hidden')
+    # Otherwise the references would be compared with themselves.
+    assert all(may_use_kernel(op, here) for op in OPS)
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     yield device

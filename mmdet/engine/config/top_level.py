@@ -58,10 +58,7 @@ def near_name(name: str) -> str | None:
     >>> near_name('optim_wraper'), near_name('train_evaluator'), near_name('optimizer')
     ('optim_wrapper', None, None)
     """
-    # train_x beside val_x is no slip of the pen.
-    stage = next((s for s in ('train_', 'val_', 'test_') if name.startswith(s)), '')
-    candidates = [known for known in READ if known.startswith(stage)]
-    return next(iter(get_close_matches(name, candidates, n=1, cutoff=_NEAR)), None)
+    return next(iter(get_close_matches(name, READ, n=1, cutoff=_NEAR)), None)
 
 
 def paths_of(cfg: Mapping, value: object) -> list[str]:

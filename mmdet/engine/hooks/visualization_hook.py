@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import mmcv
-import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
+from mmdet.datasets.image_file import read_image
 from mmdet.registry import HOOKS
 from mmdet.structures import DetDataSample
 from mmdet.visualization.window import check_window
@@ -154,18 +153,3 @@ def picture_name(img_path: str, folder: str) -> str:
     """
     name = os.path.relpath(img_path, folder)
     return name if cv2.haveImageWriter(name) else f'{name}.png'
-
-
-def read_image(path: str, *, size: tuple[int, int], backend_args: dict | None) -> np.ndarray:
-    """Return an image (h, w, 3) as uint8 BGR, turned as its annotations have it.
-
-    Args:
-        path: of the image.
-        size: (height, width) that is annotated; of the two that a photo with an EXIF rotation has,
-            it tells which is meant.
-        backend_args: of mmengine's storage backend, if the image is not on a local disk.
-    """
-    image = mmcv.imread(path, backend_args=backend_args)
-    if image.shape[:2] != tuple(size[:2]):
-        image = mmcv.imread(path, flag='color_ignore_orientation', backend_args=backend_args)
-    return image

@@ -70,6 +70,11 @@ def complaint_of(cfg: dict) -> str:
         ('optim_wrapper.optimizer.lr=-1', 'optim_wrapper.optimizer: Invalid learning rate: -1'),
         ('optim_wrapper.optimizer.type=Sdg', "no type 'Sdg'; did you mean 'SGD'"),
         ('optim_wrapper.clip_grad.max_nrom=1', "no setting 'max_nrom'; did you mean 'max_norm'"),
+        ('optim_wrapper.clip_grad.norm_type=2', "optim_wrapper.clip_grad needs 'max_norm'"),
+        (
+            'optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mul=0.1',
+            r"custom_keys\['backbone'\] has no setting 'lr_mul'; did you mean 'lr_mult'",
+        ),
         ('optim_wrapper.clipgrad.max_norm=1', "no argument 'clipgrad'; did you mean 'clip_grad'"),
         ('optim_wrapper.paramwise_cfg.bias_lr=1', "no setting 'bias_lr'; .* 'bias_lr_mult'"),
         ('optim_wrapper.constructor=Mine', "optim_wrapper.constructor: there is no type 'Mine'"),
@@ -294,6 +299,19 @@ def test_a_stage_that_a_config_says_nothing_of(cfg):
     old = dict(model=dict(), data=dict(samples_per_gpu=2))
     with pytest.raises(UserError, match=r'c.py has no train_dataloader, no .* mmdetection 2.x'):
         require_stage(old, 'train', source='c.py')
+
+
+def test_what_a_hook_hands_on_is_named(cfg):
+    cfg['custom_hooks'].append(dict(type='EMAHook', momentun=2e-4))
+    assert "EMAHook has no argument 'momentun'; did you mean 'momentum'" in complaint_of(cfg)
+
+
+def test_schedules_of_several_optimizers(cfg):
+    rest = dict(type='MultiStep')
+    cfg['param_scheduler'] = dict(head=[dict(type='LinearLR', start=1)], rest=rest)
+    complaint = complaint_of(cfg)
+    assert "param_scheduler.head.0: LinearLR has no argument 'start'" in complaint
+    assert "param_scheduler.rest: there is no type 'MultiStep'" in complaint
 
 
 def test_num_classes_of_data_sets_that_are_joined(cfg):

@@ -59,3 +59,10 @@ def test_values_of_a_base_may_be_used(tmp_path):
         'val_evaluator = dict(ann_file={{_base_.val_evaluator.ann_file}})\n'
     )
     assert load(str(path)).work_dir == 'mine'
+
+
+def test_the_launcher_is_the_options(tmp_path):
+    path = tmp_path / 'saved.py'
+    path.write_text(f"_base_ = '{SOLO}'\nlauncher = 'pytorch'\n")
+    assert load(str(path)).launcher == 'none'
+    assert load(str(path), '--launcher', 'slurm').launcher == 'slurm'

@@ -155,3 +155,11 @@ def test_what_fits_is_not_mentioned(runner_of, monkeypatch, caplog, settings):
     runner.logger.addHandler(caplog.handler)
     runner.train()
     assert not [record for record in caplog.records if 'room' in record.getMessage()]
+
+
+def test_of_several_processes_the_first_looks(runner_of, monkeypatch):
+    monkeypatch.setattr('mmdet.engine.hooks.preflight_hook.is_main_process', lambda: False)
+    free(monkeypatch, 0)
+    metric = StandIn('not asked')
+    runner_of(metric).train()
+    assert metric.prepared_for == []

@@ -67,3 +67,14 @@ def test_every_parameter_of_a_tower_gets_a_gradient():
     for name, parameter in tower.named_parameters():
         assert parameter.grad.isfinite().all(), name
     assert tower[0].conv.conv_offset.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize('kind', [DeformConv2d, ModulatedDeformConv2d])
+def test_initialised_anew_it_is_an_ordinary_convolution_again(kind):
+    layer = kind(4, 8, 3, padding=1)
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter, std=5)
+    layer.init_weights()
+    assert layer.weight.abs().max() <= 1 / 36**0.5  # `nn.Conv2d`'s bound: 1 / sqrt(fan in)
+    assert layer.weight.std() > 0
+    assert all((parameter == 0).all() for parameter in layer.conv_offset.parameters())
