@@ -131,7 +131,7 @@ def _pip_install(*arguments: str, what: str) -> None:
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace'
         ) as pip,
     ):
-        for line in pip.stdout:
+        for line in pip.stdout or ():
             copy.write(line)
             for pattern, shown in SHOWN:
                 match = re.match(pattern, line)

@@ -1,5 +1,7 @@
 """Run by any interpreter: prints, as JSON, whose `mmdet` its environment has; imports little."""
 
+from __future__ import annotations  # whatever Python is there
+
 import importlib.metadata
 import importlib.util
 import json
@@ -11,7 +13,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 REPO = os.path.dirname(os.path.dirname(HERE))
 
 
-def main():
+def main() -> None:
     """Print `state` (ours, foreign or none), and where it, the interpreter and all the rest lie."""
     sys.path = [path for path in sys.path if path and os.path.realpath(path) != HERE]
     state, place = look()
@@ -19,14 +21,14 @@ def main():
     print(json.dumps(dict(state=state, place=place, interpreter=sys.executable, prefix=prefix)))
 
 
-def look():
+def look() -> tuple[str, str]:
     """Return the state and where what it speaks of lies."""
     other = distribution('mmdet')
     if other:
         return 'foreign', os.path.realpath(str(other.locate_file('')))
     ours = distribution('mmdet-solo')
-    spec = ours and importlib.util.find_spec('mmdet')
-    if not spec or not spec.origin:
+    spec = importlib.util.find_spec('mmdet')
+    if not ours or not spec or not spec.origin:
         return 'none', ''
     found = os.path.realpath(os.path.join(spec.origin, '../..'))
     source = json.loads(ours.read_text('direct_url.json') or '{}')
@@ -38,7 +40,7 @@ def look():
     return ('none' if found == home else 'foreign'), found
 
 
-def distribution(name):
+def distribution(name: str) -> importlib.metadata.Distribution | None:
     """Return what is installed under a name, if anything is."""
     # An egg-info left in the checkout is no installation, though PYTHONPATH may point there.
     installed = [path for path in sys.path if os.path.realpath(path) != REPO]
