@@ -70,6 +70,16 @@ def test_wrappers_are_data_sets(shapes_root, wrap, length):
     assert dataset[length - 1]['img_id'] == inner[11]['img_id']
 
 
+@pytest.mark.parametrize(
+    'wrap', [repeated, mixed, joined, lambda dataset: joined(dataset, mixed(repeated(dataset)))]
+)
+def test_wrappers_know_the_labels_in_an_image(shapes_root, wrap):
+    dataset, inner = DATASETS.build(wrap(shapes(shapes_root))), DATASETS.build(shapes(shapes_root))
+    found = [dataset.get_cat_ids(index) for index in range(len(dataset))]
+    assert found == [inner.get_cat_ids(index % 12) for index in range(len(dataset))]
+    assert any(found)
+
+
 def test_images_of_rare_classes_are_seen_more_often(shapes_root):
     """As often as mmengine's class says: by the root of a frequency of 1 over the class's."""
     plain = DATASETS.build(shapes(shapes_root))
