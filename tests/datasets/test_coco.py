@@ -302,6 +302,16 @@ def test_missing_pictures_are_named_before_training(content, write, tmp_path):
         reopen(tmp_path, content)
 
 
+def test_a_folder_that_cannot_be_listed_is_trusted(content, write, tmp_path, monkeypatch):
+    write(content)
+
+    def refuse(folder: str) -> None:
+        raise PermissionError(folder)
+
+    monkeypatch.setattr('os.listdir', refuse)
+    assert len(reopen(tmp_path, content)) == 5
+
+
 def test_an_empty_data_set_is_one_line(content, write):
     with pytest.raises(UserError, match=r'a\.json has no images'):
         write({**content, 'images': [], 'annotations': []}, test_mode=True)

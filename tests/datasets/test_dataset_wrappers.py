@@ -70,6 +70,15 @@ def test_wrappers_are_data_sets(shapes_root, wrap, length):
     assert dataset[length - 1]['img_id'] == inner[11]['img_id']
 
 
+@pytest.mark.parametrize(
+    'wrap', [repeated, mixed, joined, lambda dataset: joined(dataset, repeated(dataset))]
+)
+def test_wrappers_tell_the_classes_of_each_image(shapes_root, wrap):
+    dataset, inner = DATASETS.build(wrap(shapes(shapes_root))), DATASETS.build(shapes(shapes_root))
+    labels = [inner.get_cat_ids(i) for i in range(12)]
+    assert [dataset.get_cat_ids(i) for i in range(len(dataset))] == labels * (len(dataset) // 12)
+
+
 def test_images_of_rare_classes_are_seen_more_often(shapes_root):
     """As often as mmengine's class says: by the root of a frequency of 1 over the class's."""
     plain = DATASETS.build(shapes(shapes_root))
