@@ -115,6 +115,7 @@ class LoadAnnotations(BaseTransform):
         self.with_mask = with_mask
 
     def transform(self, results: dict) -> dict:
+        results = {**results}
         instances = results.get('instances', [])
         ignored = [bool(instance['ignore_flag']) for instance in instances]
         if self.with_bbox:

@@ -115,12 +115,15 @@ def test_images_without_instances(name):
     assert results['gt_masks'].masks.shape == (0, *results['img_shape'])
 
 
-@pytest.mark.parametrize('name', ['RandomCrop', 'FilterAnnotations', 'PackDetInputs'])
+@pytest.mark.parametrize(
+    'name', ['RandomCrop', 'FilterAnnotations', 'PackDetInputs', 'LoadAnnotations']
+)
 def test_results_are_not_changed_in_place(name):
     arguments = dict(
         RandomCrop=dict(crop_size=(60, 38), recompute_bbox=True),
         FilterAnnotations=dict(min_gt_bbox_wh=(20, 20)),
         PackDetInputs=dict(),
+        LoadAnnotations=dict(with_mask=True),
     )
     given = results_of()
     before = {**given}
