@@ -47,7 +47,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def _is_coco(metric: Mapping) -> bool:
     cls = METRICS.get(metric['type']) if isinstance(metric['type'], str) else metric['type']
-    return issubclass(cls, CocoMetric)
+    return isinstance(cls, type) and issubclass(cls, CocoMetric)
 
 
 def main(argv: Sequence[str] | None = None) -> Runner:
@@ -66,13 +66,13 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     cfg.resume = False  # the config that a resumed run saved says otherwise
     coco_metrics = [metric for metric in metrics_of(cfg.test_evaluator) if _is_coco(metric)]
     for metric in coco_metrics:
-        metric.classwise = True
+        metric['classwise'] = True
     if args.out:
         if not args.out.endswith('.json'):
             raise UserError(f'--out {args.out}: the detections are JSON; name a .json file')
         if not coco_metrics:
             raise UserError(f'--out needs a CocoMetric in test_evaluator of {args.config}')
-        coco_metrics[0].result_file = args.out
+        coco_metrics[0]['result_file'] = args.out
     if args.show or args.show_dir:
         hooks = cfg.setdefault('default_hooks', {})
         own = hooks.get('visualization') or {}

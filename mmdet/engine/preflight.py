@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend, join_path
+from mmengine.registry import Registry
 from mmengine.utils import is_abs
 
 from mmdet.datasets import CocoDataset, ShapesDataset
@@ -79,7 +80,7 @@ def _missing_data(cfg: Config, stage: str) -> Iterator[str]:
             yield from _not_readable(Path(path), kind)
 
 
-def _is_a(node: Mapping, registry: object, cls: type) -> bool:
+def _is_a(node: Mapping, registry: Registry, cls: type) -> bool:
     found = registry.get(node['type']) if isinstance(node['type'], str) else node['type']
     return isinstance(found, type) and issubclass(found, cls)
 
@@ -87,7 +88,7 @@ def _is_a(node: Mapping, registry: object, cls: type) -> bool:
 def _in_root(dataset: Mapping, path: str) -> str:
     """Return a data set's path as mmengine's `BaseDataset` finds it."""
     root = dataset.get('data_root')
-    return join_path(root, path) if root and not is_abs(path) else path
+    return str(join_path(root, path)) if root and not is_abs(path) else path
 
 
 def _is_local(path: str) -> bool:
@@ -101,7 +102,7 @@ def _missing_weights(cfg: Config) -> Iterator[str]:
             yield from _not_readable(Path(path).expanduser(), 'checkpoint')
 
 
-def _pretrained(node: object) -> Iterator[str]:
+def _pretrained(node: object) -> Iterator[object]:
     """Yield the checkpoints that parts of a model begin with."""
     if isinstance(node, Mapping):
         if node.get('type') == 'Pretrained':

@@ -21,9 +21,11 @@ _MIB = 2**20
 class Runner(MMEngineRunner):
     """mmengine's runner; see this module, and mmengine's class for the arguments."""
 
-    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None) -> MMLogger:
-        """Return the logger of this run."""
-        logger = super().build_logger(log_level, log_file)
+    def build_logger(
+        self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: object
+    ) -> MMLogger:
+        """Return the logger of this run; further arguments are those of mmengine's `MMLogger`."""
+        logger = super().build_logger(log_level, log_file, **kwargs)
         arrange_handlers(logger, log_level)
         return logger
 

@@ -76,7 +76,7 @@ class RandomResize(MMCVRandomResize):
     ) -> None:
         super().__init__(
             scale,
-            ratio_range,
+            ratio_range,  # pyrefly: ignore[bad-argument-type]  # mmcv's default is None, too
             _in_our_scope(resize_type),
             keep_ratio=keep_ratio,
             clip_object_border=clip_object_border,

@@ -79,9 +79,9 @@ def _name_loop_once(cfg: Config) -> None:
     if 'type' not in train_cfg or 'by_epoch' not in train_cfg:
         return
     by_epoch = train_cfg.pop('by_epoch')
-    if train_cfg.type != ('EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'):
+    if train_cfg['type'] != ('EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'):
         raise UserError(
-            f'train_cfg: type={train_cfg.type!r} and by_epoch={by_epoch} contradict each other: '
+            f'train_cfg: type={train_cfg["type"]!r} and by_epoch={by_epoch} contradict each other: '
             'leave one of them out'
         )
 

@@ -105,7 +105,13 @@ def in_words(hint: object) -> str:
     if typing.get_origin(hint) is typing.Literal:
         return ' or '.join(map(repr, typing.get_args(hint)))
     kind = typing.get_origin(hint) or hint
-    names = {float: 'number', int: 'integer', str: 'string', type(None): 'None', bool: 'bool'}
+    names: dict[object, str] = {
+        float: 'number',
+        int: 'integer',
+        str: 'string',
+        type(None): 'None',
+        bool: 'bool',
+    }
     return names.get(kind, getattr(kind, '__name__', str(kind)).lower())
 
 
