@@ -1,9 +1,11 @@
 import json
+from inspect import signature
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 from PIL import Image
 
@@ -77,6 +79,13 @@ def write(tmp_path):
         )
 
     return write_and_open
+
+
+def test_it_takes_what_mmengines_data_sets_take_with_the_same_defaults():
+    ours, mmengines = (signature(cls).parameters for cls in (CocoDataset, BaseDataset))
+    assert ours.keys() == {*mmengines, 'backend_args'}
+    changed = {name for name in mmengines if ours[name].default != mmengines[name].default}
+    assert changed == {'data_prefix', 'pipeline'}  # the folder is `img`; no default is a list
 
 
 def test_items(content, write):
