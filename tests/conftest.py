@@ -1,9 +1,11 @@
 """What many tests share: the scope, a small model, a small data set on disk."""
 
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -31,6 +33,8 @@ def one_thread():
 
 @pytest.fixture(autouse=True)
 def seeded():
+    random.seed(0)
+    np.random.seed(0)
     torch.manual_seed(0)
 
 
