@@ -3,7 +3,7 @@
 Shape letters: N instances, H and W the height and width of the image.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import mmcv
 import numpy as np
@@ -151,9 +151,6 @@ class RLEMasks:
 
     def __len__(self) -> int:
         return len(self.rles)
-
-    def __iter__(self) -> Iterator[dict]:
-        return iter(self.rles)
 
     def __getitem__(self, index: int | slice | Tensor | np.ndarray) -> 'RLEMasks':
         wanted = index.cpu().numpy() if isinstance(index, Tensor) else index

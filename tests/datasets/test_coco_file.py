@@ -7,7 +7,7 @@ import json
 import pytest
 
 from mmdet.datasets.coco_annotations import check_annotations
-from mmdet.datasets.coco_file import category_labels, read_coco_file
+from mmdet.datasets.coco_file import category_labels, garbage_left_alone, read_coco_file
 from mmdet.datasets.coco_images import check_images
 from mmdet.datasets.findings import Findings
 from mmdet.errors import UserError
@@ -313,6 +313,11 @@ def test_the_garbage_collector_is_as_it_was(content, read):
     with pytest.raises(UserError):
         read({})
     assert gc.isenabled()
+    with garbage_left_alone():
+        assert not gc.isenabled()
+        with garbage_left_alone():
+            pass
+        assert not gc.isenabled()
 
 
 # --- Classes. ---

@@ -71,12 +71,13 @@ def test_wrappers_are_data_sets(shapes_root, wrap, length):
 
 
 @pytest.mark.parametrize(
-    'wrap', [repeated, mixed, joined, lambda dataset: joined(dataset, repeated(dataset))]
+    'wrap', [repeated, mixed, joined, lambda dataset: joined(dataset, mixed(repeated(dataset)))]
 )
-def test_wrappers_tell_the_classes_of_each_image(shapes_root, wrap):
+def test_wrappers_know_the_labels_in_an_image(shapes_root, wrap):
     dataset, inner = DATASETS.build(wrap(shapes(shapes_root))), DATASETS.build(shapes(shapes_root))
-    labels = [inner.get_cat_ids(i) for i in range(12)]
-    assert [dataset.get_cat_ids(i) for i in range(len(dataset))] == labels * (len(dataset) // 12)
+    found = [dataset.get_cat_ids(index) for index in range(len(dataset))]
+    assert found == [inner.get_cat_ids(index % 12) for index in range(len(dataset))]
+    assert any(found)
 
 
 def test_images_of_rare_classes_are_seen_more_often(shapes_root):

@@ -12,6 +12,14 @@ def drawn():
     return [shapes_image.draw_image(np.random.default_rng([0, 0, index])) for index in range(150)]
 
 
+@pytest.mark.parametrize('pattern', shapes_image.PATTERNS)
+def test_a_texture_varies_by_about_one(pattern):
+    field = pattern(np.random.default_rng(1), 256, 320)
+    assert field.shape == (256, 320)
+    assert 0.2 < field.std() < 1
+    assert -4 < field.min() < -0.5 and 0.5 < field.max() < 4
+
+
 @pytest.mark.parametrize('size', [12, 60, 200])
 @pytest.mark.parametrize('name', shapes_image.CLASSES)
 def test_a_shape_has_the_wanted_size(name, size):

@@ -35,6 +35,10 @@ def test_every_op_has_a_kernel_for_the_cpu(log):
     assert log == []
 
 
+def test_no_op_has_a_kernel_for_a_device_that_nobody_built_one_for():
+    assert not any(has_kernel(op, torch.empty(0, device='meta')) for op in OPS)
+
+
 @built
 @pytest.mark.parametrize('key', AUTOCAST_KEYS)
 def test_every_op_says_what_it_does_under_autocast(key):

@@ -41,6 +41,19 @@ def test_other_boxes_are_refused():
         TRANSFORMS.build(dict(type='LoadAnnotations', box_type='rbox'))
 
 
+@pytest.mark.parametrize(
+    ('older', 'wanted'),
+    [
+        (None, None),
+        (dict(backend='disk'), dict(backend='local')),
+        (dict(backend='petrel', conf='~/a'), dict(backend='petrel', conf='~/a')),
+    ],
+)
+def test_file_clients_of_older_configs_are_backends(older, wanted):
+    transform = TRANSFORMS.build(dict(type='LoadImageFromFile', file_client_args=older))
+    assert transform.backend_args == wanted
+
+
 def test_images_that_cannot_be_read_may_be_passed_over(tmp_path):
     results = dict(img_path=str(tmp_path / 'none.png'))
     assert apply('LoadImageFromFile', results, ignore_empty=True) is None
