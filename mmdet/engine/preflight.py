@@ -23,7 +23,7 @@ from mmdet.errors import UserError
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import DATASETS, METRICS
 
-from .config import datasets_of, metrics_of
+from .config import datasets_of, is_a, metrics_of
 
 
 def check_files(cfg: Config, stages: Sequence[str], *, folders: Sequence[str] = ()) -> None:
@@ -56,13 +56,13 @@ def _missing_data(cfg: Config, stage: str) -> Iterator[str]:
     datasets = [
         dataset
         for dataset in datasets_of(cfg.get(f'{stage}_dataloader'))
-        if _is_a(dataset, DATASETS, CocoDataset)
+        if is_a(dataset, DATASETS, CocoDataset)
     ]
     # Nothing needs to be in a folder that the embedded data set is going to draw itself into.
     drawn = [
         Path(dataset['data_root'])
         for dataset in datasets
-        if _is_a(dataset, DATASETS, ShapesDataset) and is_free(Path(dataset['data_root']))
+        if is_a(dataset, DATASETS, ShapesDataset) and is_free(Path(dataset['data_root']))
     ]
     paths = []
     for dataset in datasets:
@@ -71,17 +71,12 @@ def _missing_data(cfg: Config, stage: str) -> Iterator[str]:
         paths.append((folder, 'image folder'))
     if stage != 'train':
         metrics = metrics_of(cfg.get(f'{stage}_evaluator'))
-        coco = (metric for metric in metrics if _is_a(metric, METRICS, CocoMetric))
+        coco = (metric for metric in metrics if is_a(metric, METRICS, CocoMetric))
         paths += [(metric.get('ann_file', ''), 'annotation file') for metric in coco]
     for path, kind in paths:
         inside = {Path(path), *Path(path).parents}
         if path and _is_local(path) and not inside.intersection(drawn):
             yield from _not_readable(Path(path), kind)
-
-
-def _is_a(node: Mapping, registry: object, cls: type) -> bool:
-    found = registry.get(node['type']) if isinstance(node['type'], str) else node['type']
-    return isinstance(found, type) and issubclass(found, cls)
 
 
 def _in_root(dataset: Mapping, path: str) -> str:
