@@ -68,7 +68,7 @@ class RandomResize(MMCVRandomResize):
         self,
         scale: tuple[int, int] | list[tuple[int, int]],
         ratio_range: tuple[float, float] | None = None,
-        resize_type: str = 'Resize',
+        resize_type: str | type = 'Resize',
         keep_ratio: bool = False,
         clip_object_border: bool = True,
         backend: str = 'cv2',
@@ -101,7 +101,7 @@ class RandomChoiceResize(MMCVRandomChoiceResize):
     def __init__(
         self,
         scales: list[tuple[int, int] | int],
-        resize_type: str = 'Resize',
+        resize_type: str | type = 'Resize',
         keep_ratio: bool = False,
         clip_object_border: bool = True,
         backend: str = 'cv2',
@@ -117,5 +117,5 @@ class RandomChoiceResize(MMCVRandomChoiceResize):
         )
 
 
-def _in_our_scope(name: str) -> str:
-    return name if '.' in name else f'mmdet.{name}'
+def _in_our_scope(kind: str | type) -> str | type:
+    return kind if not isinstance(kind, str) or '.' in kind else f'mmdet.{kind}'
