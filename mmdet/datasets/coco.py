@@ -41,7 +41,7 @@ class CocoDataset(BaseDataset):
         data_prefix: `dict(img=...)` is the folder of the images, in `data_root` unless absolute;
             by default `data_root` itself.
         backend_args: of mmengine's storage backend, if the annotation file is not on a local
-            disk; images are read with those of `LoadImageFromFile`.
+            disk; images are read, and looked for, with those of `LoadImageFromFile`.
         **dataset_kwargs: mmengine's arguments.
 
     Raises:
@@ -77,7 +77,7 @@ class CocoDataset(BaseDataset):
         coco = read_coco_file(self.ann_file, self.backend_args)
         labels = category_labels(coco, self.metainfo['classes'])
         folder = self.data_prefix['img']
-        if self._is_local(folder) and folder and not os.path.isdir(folder):
+        if self._are_images_local() and folder and not os.path.isdir(folder):
             raise UserError(f'{LAYOUT}\nimage folder {folder} does not exist')
         images = {image['id']: image for image in coco.images}
         instances = defaultdict(list)
@@ -145,7 +145,7 @@ class CocoDataset(BaseDataset):
             getattr(transform, 'ignore_empty', None) is False
             for transform in self.pipeline.transforms
         )
-        if not needed or not self._is_local(self.data_prefix['img']):
+        if not needed or not self._are_images_local():
             return
         # One look into a folder is quicker than one at each of its files.
         names = {folder: _files_in(folder) for folder in {dirname(i['img_path']) for i in items}}
@@ -163,8 +163,10 @@ class CocoDataset(BaseDataset):
                 'or name their folder in data_prefix=dict(img=...)'
             )
 
-    def _is_local(self, path: str) -> bool:
-        return isinstance(file_backend(path, self.backend_args), LocalBackend)
+    def _are_images_local(self) -> bool:
+        loaders = [each for each in self.pipeline.transforms if hasattr(each, 'imdecode_backend')]
+        backend_args = loaders[0].backend_args if loaders else self.backend_args
+        return isinstance(file_backend(self.data_prefix['img'], backend_args), LocalBackend)
 
 
 def _files_in(folder: str) -> set[str] | None:
