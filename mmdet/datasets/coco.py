@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from os.path import basename, dirname, join
 
 import numpy as np
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import LocalBackend
@@ -36,7 +37,7 @@ class CocoDataset(BaseDataset):
         data_prefix: `dict(img=...)` is the folder of the images, in `data_root` unless absolute;
             by default `data_root` itself.
         backend_args: of mmengine's storage backend, if the annotation file is not on a local
-            disk; images are read with those of `LoadImageFromFile`.
+            disk; images are read, and looked for, with those of `LoadImageFromFile`.
         metainfo: `dict(classes=(...))` names the categories to use, in the order of their labels.
         data_root: the folder that `ann_file` and `data_prefix` are in.
         filter_cfg: `dict(filter_empty_gt=..., min_size=...)` leaves out images without an instance
@@ -102,7 +103,7 @@ class CocoDataset(BaseDataset):
         coco = read_coco_file(self.ann_file or '', self.backend_args)
         labels = category_labels(coco, self.metainfo['classes'])
         folder = self.data_prefix['img']
-        if self._is_local(folder) and folder and not os.path.isdir(folder):
+        if self._are_images_local() and folder and not os.path.isdir(folder):
             raise UserError(f'{LAYOUT}\nimage folder {folder} does not exist')
         images = {image['id']: image for image in coco.images}
         instances = defaultdict(list)
@@ -172,7 +173,7 @@ class CocoDataset(BaseDataset):
             getattr(transform, 'ignore_empty', None) is False
             for transform in self.pipeline.transforms
         )
-        if not needed or not self._is_local(self.data_prefix['img']):
+        if not needed or not self._are_images_local():
             return
         # One look into a folder is quicker than one at each of its files.
         names = {folder: _files_in(folder) for folder in {dirname(i['img_path']) for i in items}}
@@ -190,8 +191,10 @@ class CocoDataset(BaseDataset):
                 'or name their folder in data_prefix=dict(img=...)'
             )
 
-    def _is_local(self, path: str) -> bool:
-        return isinstance(file_backend(path, self.backend_args), LocalBackend)
+    def _are_images_local(self) -> bool:
+        loaders = [each for each in self.pipeline.transforms if isinstance(each, LoadImageFromFile)]
+        backend_args = loaders[0].backend_args if loaders else self.backend_args
+        return isinstance(file_backend(self.data_prefix['img'], backend_args), LocalBackend)
 
 
 def _files_in(folder: str) -> set[str] | None:

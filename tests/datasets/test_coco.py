@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.dataset import BaseDataset
+from mmengine.fileio import BaseStorageBackend, register_backend
 from mmengine.logging import MMLogger
 from PIL import Image
 
@@ -373,6 +374,25 @@ def test_missing_files_are_named_with_the_layout(content, write, tmp_path):
         write(content, ann_file='b.json')
     with pytest.raises(UserError, match=r'(?s)DATA_ROOT/train2017.*folder .*/pics does not exist'):
         write(content, data_prefix=dict(img='pics'))
+
+
+class Store(BaseStorageBackend):
+    """Of a user's own, which has its files under other paths."""
+
+    def get(self, filepath: str) -> bytes:
+        return Path(filepath.replace('store-', '')).read_bytes()
+
+    def get_text(self, filepath: str) -> str:
+        raise NotImplementedError
+
+
+def test_pictures_are_looked_for_where_they_are_read(content, write, tmp_path):
+    register_backend('store', Store, force=True)
+    load = dict(type='LoadImageFromFile', backend_args=dict(backend='store'))
+    folder = dict(img=str(tmp_path / 'store-img'))
+    assert write(content, data_prefix=folder, pipeline=[load])[0]['img'].shape == (40, 60, 3)
+    with pytest.raises(UserError, match='store-img does not exist'):
+        write(content, data_prefix=folder, pipeline=[dict(type='LoadImageFromFile')])
 
 
 def test_a_test_split_has_no_annotations(content, write):

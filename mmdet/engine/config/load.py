@@ -48,7 +48,8 @@ def load_config(args: argparse.Namespace) -> Config:
     problems = merge_options(cfg, args.cfg_options or {}, source=args.config)
     _name_loop_once(cfg)
     _drop_absent_hooks(cfg)
-    cfg.setdefault('default_scope', 'mmdet')
+    # mmengine's configs in pure Python have None: what the tools add is named as in this project.
+    cfg.default_scope = cfg.get('default_scope') or 'mmdet'
     cfg.launcher = args.launcher
     cfg.work_dir = (
         args.work_dir or cfg.get('work_dir') or os.path.join('work_dirs', Path(args.config).stem)

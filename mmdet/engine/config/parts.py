@@ -2,6 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 
+from mmengine.registry import Registry
+
+
+def is_a(node: Mapping, registry: Registry, cls: type) -> bool:
+    """Return whether a dict describes an object of a class, which it may name or hold."""
+    kind = node.get('type')
+    found = registry.get(kind) if isinstance(kind, str) else kind
+    return isinstance(found, type) and issubclass(found, cls)
+
 
 def datasets_of(loader: object) -> Iterator[dict]:
     """Yield the innermost data sets of a loader's dict: those that read files."""

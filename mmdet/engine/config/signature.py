@@ -85,7 +85,7 @@ def may_be(value: object, hint: object) -> bool:
     if kind in (int, float):
         return isinstance(value, int | float) and (kind is float or value % 1 == 0)
     if kind is str:
-        return isinstance(value, str | PathLike)
+        return isinstance(value, str | PathLike | type)  # a class for its name
     if issubclass(kind, Mapping):
         return isinstance(value, Mapping)
     is_plain = value is None or isinstance(value, str | int | float)

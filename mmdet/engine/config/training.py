@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Literal
 
 import torch
 from mmengine.optim import DefaultOptimWrapperConstructor
@@ -119,7 +120,8 @@ def _check_clipping(node: Mapping, path: str) -> Iterator[str]:
         yield f'{path} has no setting {key!r}{suggestion(key, known)}'
     if known[0] not in node:
         yield f'{path} needs {known[0]!r}'
-    yield from check_values({key: node[key] for key in keys & set(known)}, path, arguments.hints)
+    hints = arguments.hints | dict(norm_type=float | Literal['inf'])
+    yield from check_values({key: node[key] for key in keys & set(known)}, path, hints)
 
 
 def check_schedulers(node: object, path: str) -> Iterator[str]:
