@@ -6,19 +6,26 @@ python tools/test.py CONFIG CHECKPOINT [--out RESULTS.json] [--show-dir DIR] ...
 import argparse
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from mmdet.engine.checkpoint import check_fit
-from mmdet.engine.config import add_common_arguments, load_config, metrics_of, require_stage
+from mmdet.engine.config import (
+    add_common_arguments,
+    is_a,
+    load_config,
+    metrics_of,
+    require_stage,
+)
+from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.engine.launch import build_runner
 from mmdet.engine.preflight import check_files
 from mmdet.errors import UserError, exit_on_user_error
 from mmdet.evaluation import CocoMetric
-from mmdet.registry import METRICS
+from mmdet.registry import HOOKS, METRICS
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -45,11 +52,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _is_coco(metric: Mapping) -> bool:
-    cls = METRICS.get(metric['type']) if isinstance(metric['type'], str) else metric['type']
-    return issubclass(cls, CocoMetric)
-
-
 def main(argv: Sequence[str] | None = None) -> Runner:
     """Test, and return the runner: its `work_dir` holds `metrics.json`.
 
@@ -64,20 +66,21 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     require_stage(cfg, 'test', source=args.config)
     cfg.load_from = args.checkpoint
     cfg.resume = False  # the config that a resumed run saved says otherwise
-    coco_metrics = [metric for metric in metrics_of(cfg.test_evaluator) if _is_coco(metric)]
+    named = metrics_of(cfg.test_evaluator)
+    coco_metrics = [metric for metric in named if is_a(metric, METRICS, CocoMetric)]
     for metric in coco_metrics:
-        metric.classwise = True
+        metric['classwise'] = True
     if args.out:
         if not args.out.endswith('.json'):
             raise UserError(f'--out {args.out}: the detections are JSON; name a .json file')
         if not coco_metrics:
             raise UserError(f'--out needs a CocoMetric in test_evaluator of {args.config}')
-        coco_metrics[0].result_file = args.out
+        coco_metrics[0]['result_file'] = args.out
     if args.show or args.show_dir:
         hooks = cfg.setdefault('default_hooks', {})
         own = hooks.get('visualization') or {}
         hooks['visualization'] = dict(
-            own if own.get('type') == 'DetVisualizationHook' else {},
+            own if is_a(own, HOOKS, DetVisualizationHook) else {},
             type='DetVisualizationHook',
             draw=True,
             show=args.show,

@@ -2,9 +2,12 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from os.path import basename, dirname, join
 
 import numpy as np
+from mmcv.transforms import LoadImageFromFile
+from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import LocalBackend
 
@@ -25,13 +28,6 @@ class CocoDataset(BaseDataset):
 
     What is wrong in the file is repaired, left out or refused as `coco_file.py` says.
 
-    Beside mmengine's arguments (`ann_file`, `data_root`, `pipeline`, `test_mode`, ...):
-
-    - `metainfo=dict(classes=(...))` names the categories to use, in the order of their labels.
-    - `filter_cfg=dict(filter_empty_gt=..., min_size=...)` leaves out images without an instance
-      to learn, and images with a side below `min_size` pixels. It is for training: with
-      `test_mode` every image stays.
-
     Each item of the data list has `img_path`, `img_id`, `height`, `width` and `instances`, each
     of these a dict of `bbox` (x1, y1, x2, y2 in pixels), `bbox_label`, `mask` (COCO's
     segmentation: polygons or RLE) and `ignore_flag` (1 for a crowd region).
@@ -41,8 +37,18 @@ class CocoDataset(BaseDataset):
         data_prefix: `dict(img=...)` is the folder of the images, in `data_root` unless absolute;
             by default `data_root` itself.
         backend_args: of mmengine's storage backend, if the annotation file is not on a local
-            disk; images are read with those of `LoadImageFromFile`.
-        **dataset_kwargs: mmengine's arguments.
+            disk; images are read, and looked for, with those of `LoadImageFromFile`.
+        metainfo: `dict(classes=(...))` names the categories to use, in the order of their labels.
+        data_root: the folder that `ann_file` and `data_prefix` are in.
+        filter_cfg: `dict(filter_empty_gt=..., min_size=...)` leaves out images without an instance
+            to learn, and images with a side below `min_size` pixels. It is for training: with
+            `test_mode` every image stays.
+        indices: use the first so many images, or those of these indices.
+        serialize_data: keep the data list as bytes, which worker processes share.
+        pipeline: the transforms, or their configs.
+        test_mode: for validation and testing.
+        lazy_init: do not read the annotation file yet; see mmengine's `BaseDataset`.
+        max_refetch: in training, how many images to try in the place of one that cannot be used.
 
     Raises:
         UserError: the annotation file is missing or refused, the folder or one of its images is
@@ -57,7 +63,15 @@ class CocoDataset(BaseDataset):
         *,
         data_prefix: dict | None = None,
         backend_args: dict | None = None,
-        **dataset_kwargs: object,
+        metainfo: Mapping | Config | None = None,
+        data_root: str | None = '',
+        filter_cfg: dict | None = None,
+        indices: int | Sequence[int] | None = None,
+        serialize_data: bool = True,
+        pipeline: Sequence[dict | Callable] = (),
+        test_mode: bool = False,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
     ) -> None:
         self.backend_args = backend_args
         data_prefix = dict(img='') if data_prefix is None else data_prefix
@@ -66,7 +80,19 @@ class CocoDataset(BaseDataset):
                 f'data_prefix={dict(data_prefix)} does not name the folder of the images; '
                 "write data_prefix=dict(img='FOLDER/')"
             )
-        super().__init__(ann_file, data_prefix=data_prefix, **dataset_kwargs)
+        super().__init__(
+            ann_file,
+            metainfo=metainfo,
+            data_root=data_root,
+            data_prefix=data_prefix,
+            filter_cfg=filter_cfg,
+            indices=indices,
+            serialize_data=serialize_data,
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
+        )
 
     def load_data_list(self) -> list[dict]:
         """Read the annotation file, and say what was repaired and left out."""
@@ -74,10 +100,10 @@ class CocoDataset(BaseDataset):
             return self._load_data_list()
 
     def _load_data_list(self) -> list[dict]:
-        coco = read_coco_file(self.ann_file, self.backend_args)
+        coco = read_coco_file(self.ann_file or '', self.backend_args)
         labels = category_labels(coco, self.metainfo['classes'])
         folder = self.data_prefix['img']
-        if self._is_local(folder) and folder and not os.path.isdir(folder):
+        if self._are_images_local() and folder and not os.path.isdir(folder):
             raise UserError(f'{LAYOUT}\nimage folder {folder} does not exist')
         images = {image['id']: image for image in coco.images}
         instances = defaultdict(list)
@@ -111,21 +137,23 @@ class CocoDataset(BaseDataset):
 
     def filter_data(self) -> list[dict]:
         """Leave out images as `filter_cfg` says."""
-        kept = self.data_list if self.test_mode or not self.filter_cfg else self._filtered()
+        kept = self.data_list
+        if self.filter_cfg and not self.test_mode:
+            kept = self._filtered(self.filter_cfg)
         if self._indices is None:
             self._check_pictures(kept)
         elif self._indices == 0 or not np.size(self._indices):
             raise UserError(f'{self.ann_file}: indices={self._indices} leaves no image')
         return kept
 
-    def _filtered(self) -> list[dict]:
-        unknown = set(self.filter_cfg) - {'filter_empty_gt', 'min_size'}
+    def _filtered(self, filter_cfg: dict) -> list[dict]:
+        unknown = set(filter_cfg) - {'filter_empty_gt', 'min_size'}
         if unknown:
             raise UserError(
                 f'unknown key {min(unknown)!r} in filter_cfg; known are filter_empty_gt, min_size'
             )
-        min_size = self.filter_cfg.get('min_size', 0)
-        skip_empty = self.filter_cfg.get('filter_empty_gt', False)
+        min_size = filter_cfg.get('min_size', 0)
+        skip_empty = filter_cfg.get('filter_empty_gt', False)
         kept = [
             item
             for item in self.data_list
@@ -135,7 +163,7 @@ class CocoDataset(BaseDataset):
         if not kept:
             raise UserError(
                 f'{self.ann_file}: none of its {len(self.data_list)} images is left after '
-                f'filter_cfg={dict(self.filter_cfg)}'
+                f'filter_cfg={dict(filter_cfg)}'
             )
         return kept
 
@@ -145,15 +173,15 @@ class CocoDataset(BaseDataset):
             getattr(transform, 'ignore_empty', None) is False
             for transform in self.pipeline.transforms
         )
-        if not needed or not self._is_local(self.data_prefix['img']):
+        if not needed or not self._are_images_local():
             return
         # One look into a folder is quicker than one at each of its files.
         names = {folder: _files_in(folder) for folder in {dirname(i['img_path']) for i in items}}
         missing = [
             item['img_path']
             for item in items
-            if names[dirname(item['img_path'])] is not None
-            and basename(item['img_path']) not in names[dirname(item['img_path'])]
+            if (found := names[dirname(item['img_path'])]) is not None
+            and basename(item['img_path']) not in found
         ]
         if missing:
             backslash = '; write / for the backslashes in file_name' if '\\' in missing[0] else ''
@@ -163,8 +191,10 @@ class CocoDataset(BaseDataset):
                 'or name their folder in data_prefix=dict(img=...)'
             )
 
-    def _is_local(self, path: str) -> bool:
-        return isinstance(file_backend(path, self.backend_args), LocalBackend)
+    def _are_images_local(self) -> bool:
+        loaders = [each for each in self.pipeline.transforms if isinstance(each, LoadImageFromFile)]
+        backend_args = loaders[0].backend_args if loaders else self.backend_args
+        return isinstance(file_backend(self.data_prefix['img'], backend_args), LocalBackend)
 
 
 def _files_in(folder: str) -> set[str] | None:

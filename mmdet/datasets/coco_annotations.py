@@ -74,8 +74,8 @@ def place(annotation: dict, number: int | None = None) -> str:
 
 def _repaired(
     annotation: dict,
-    image_of: Mapping[Identifier, dict],
-    category_ids: Mapping[Identifier, Identifier],
+    image_of: Mapping[Identifier | None, dict],
+    category_ids: Mapping[Identifier | None, Identifier],
 ) -> tuple[dict, list[str], Extent]:
     """Return an annotation's fields, what had to be repaired in them, and its mask's extent.
 
@@ -122,7 +122,8 @@ def _box(value: object) -> list[float] | None:
     """Return a box (x, y, width, height) of four numbers and some extent, or None."""
     if not isinstance(value, list) or len(value) != 4:
         return None
-    box = [part if type(part) is float else real_number(part) for part in value]
-    if None in box or box[2] <= 0 or box[3] <= 0 or not math.isfinite(sum(box)):
+    numbers = [part if type(part) is float else real_number(part) for part in value]
+    box = [number for number in numbers if number is not None]
+    if len(box) < 4 or box[2] <= 0 or box[3] <= 0 or not math.isfinite(sum(box)):
         return None
     return box

@@ -36,7 +36,7 @@ import gc
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -47,7 +47,7 @@ from mmdet.errors import UserError
 from .coco_annotations import check_annotations
 from .coco_images import check_categories, check_images
 from .coco_values import Identifier
-from .file_backend import file_backend
+from .file_backend import read_bytes
 from .findings import Findings
 
 LAYOUT = """a data set in COCO's format is expected to look like this:
@@ -125,9 +125,8 @@ def garbage_left_alone() -> Iterator[None]:
 
 
 def _read_json(path: str, backend_args: dict | None) -> object:
-    backend = file_backend(path, backend_args)
     try:
-        return json.loads(backend.get(path))
+        return json.loads(read_bytes(path, backend_args))
     except (FileNotFoundError, IsADirectoryError):
         raise UserError(f'{LAYOUT}\nannotation file {path} does not exist') from None
     except OSError as error:
@@ -162,7 +161,7 @@ def _check_sections(content: dict, path: str) -> None:
                     )
 
 
-def category_labels(coco: CocoFile, classes: tuple[str, ...]) -> dict[Identifier, int]:
+def category_labels(coco: CocoFile, classes: Sequence[str]) -> dict[Identifier, int]:
     """Return the label of each category id, the index of its name in `classes`, in that order.
 
     Categories that `classes` does not name are left out.

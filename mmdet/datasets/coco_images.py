@@ -31,14 +31,15 @@ def check_images(entries: list[dict], path: str, findings: Findings) -> list[dic
     if not entries:
         raise UserError(f'{path} has no images')
     _check_ids(entries, 'images', path)
-    images = []
+    images: list[dict] = []
     for image in entries:
         name = image['file_name']
         where = f'image {image["id"]!r} ({name})'
         if not isinstance(name, str) or not name:
             raise UserError(f'{path}: {where} has no file_name')
-        size = [whole_number(image['height']), whole_number(image['width'])]
-        if None in size or min(size) < 1 or max(size) > MAX_SIDE or size[0] * size[1] > MAX_PIXELS:
+        sides = [whole_number(image['height']), whole_number(image['width'])]
+        size = [side for side in sides if side is not None and 1 <= side <= MAX_SIDE]
+        if len(size) < 2 or size[0] * size[1] > MAX_PIXELS:
             raise UserError(
                 f'{path}: {where} has height={image["height"]!r} and width={image["width"]!r}; '
                 'they are its size in pixels, as whole numbers'

@@ -5,6 +5,16 @@ from mmengine.fileio import BaseStorageBackend, get_file_backend
 from mmdet.errors import UserError
 
 
+def read_bytes(path: str, backend_args: dict | None) -> bytes:
+    """Return what a file holds; see `file_backend` for the arguments and errors.
+
+    Raises:
+        OSError: the file is missing or cannot be read.
+    """
+    # pyrefly: ignore[bad-return]  # mmengine's abstract method has no annotation, and no body
+    return file_backend(path, backend_args).get(path)
+
+
 def file_backend(path: str, backend_args: dict | None) -> BaseStorageBackend:
     """Return what reads `path`, the same object for the same arguments.
 

@@ -23,7 +23,7 @@ from mmengine.logging import print_log
 
 from mmdet.errors import UserError
 
-from .file_backend import file_backend
+from .file_backend import read_bytes
 
 
 class UnreadableImageError(UserError):
@@ -78,7 +78,7 @@ def read_image(
 
 def _read_bytes(path: str, backend_args: dict | None) -> bytes:
     try:
-        return file_backend(path, backend_args).get(path)
+        return read_bytes(path, backend_args)
     except FileNotFoundError:
         hint = (
             "; the annotation file's file_name has backslashes, where / is meant"

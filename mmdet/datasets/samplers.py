@@ -25,6 +25,7 @@ class AspectRatioBatchSampler(BatchSampler):
 
     def __iter__(self) -> Iterator[list[int]]:
         groups: dict[bool, list[int]] = {False: [], True: []}
+        assert hasattr(self.sampler, 'dataset')
         for index in self.sampler:
             info = self.sampler.dataset.get_data_info(index)
             group = groups[info['width'] < info['height']]

@@ -68,7 +68,8 @@ def _check_polygons(polygons: list, height: int, width: int) -> CheckedMask:
     repair = None
     if isinstance(polygons[0], (int, float)):
         polygons, repair = [polygons], 'polygons without their outer list'
-    whole, extents = [], []
+    whole: list[list[float]] = []
+    extents: list[Extent] = []
     try:
         for part in polygons:
             if len(part) < 6 or len(part) % 2:

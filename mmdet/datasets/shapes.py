@@ -77,7 +77,8 @@ def is_free(root: Path) -> bool:
 def _draw_split(pool: Pool, root: Path, split: str, num_images: int, seed: tuple[int, int]) -> None:
     (root / split).mkdir()
     write = partial(_write_image, folder=root / split, seed=seed)
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for image, objects in pool.imap(write, range(num_images), chunksize=8):
         images.append(image)
         for fields in objects:
@@ -86,7 +87,7 @@ def _draw_split(pool: Pool, root: Path, split: str, num_images: int, seed: tuple
             annotations.append(ids | fields)
         if len(images) % -(-num_images // 10) == 0 or len(images) == num_images:
             print(f'{split}: drew {len(images)} of {num_images} images', flush=True)
-    content = {
+    content: dict[str, object] = {
         'info': {'description': f'Shapes, {split}', 'seed': seed[0]},
         'licenses': [],
         'images': images,

@@ -23,8 +23,9 @@ class ShapesDataset(CocoDataset):
         from .shapes import draw_dataset, is_free
 
         first_here = os.environ.get('LOCAL_RANK', '0') == '0'
-        if first_here and is_free(Path(self.data_root)):
-            print(f'drawing the data set shapes into {self.data_root}', flush=True)
-            draw_dataset(self.data_root)
+        root = Path(self.data_root or '')
+        if first_here and is_free(root):
+            print(f'drawing the data set shapes into {root}', flush=True)
+            draw_dataset(root)
         barrier()
         return super().load_data_list()

@@ -44,7 +44,7 @@ def _rectangle(rng: Generator) -> Outline:
 
 
 def _star(rng: Generator) -> Outline:
-    tips = rng.integers(5, 7)
+    tips = int(rng.integers(5, 7))
     points = _arc(0, 2 * np.pi * (1 - 0.5 / tips), num_points=2 * tips)
     points[1::2] *= rng.uniform(0.4, 0.5)
     return [points]
@@ -196,7 +196,8 @@ def draw_image(rng: Generator) -> tuple[np.ndarray, list[int], np.ndarray]:
     height, width = IMAGE_SIZES[rng.integers(len(IMAGE_SIZES))]
     canvas = _texture(rng, rng.uniform(20, 235, size=3), height, width)
     owner = np.zeros((height, width), dtype=np.uint8)  # the object seen at a pixel, from 1 on
-    labels, areas = [], []
+    labels: list[int] = []
+    areas: list[int] = []
     for _ in range(_num_objects(rng)):
         label = int(rng.integers(len(CLASSES)))
         placed = _place(rng, CLASSES[label], owner, areas)
@@ -206,7 +207,7 @@ def draw_image(rng: Generator) -> tuple[np.ndarray, list[int], np.ndarray]:
         _paint(rng, canvas[box], coverage)
         covered = coverage >= 0.5
         labels.append(label)
-        areas.append(np.count_nonzero(covered))
+        areas.append(int(np.count_nonzero(covered)))
         owner[box][covered] = len(labels)
     masks = [(owner == number).astype(np.uint8) for number in range(1, len(labels) + 1)]
     return _photograph(rng, canvas), labels, np.array(masks).reshape(-1, height, width)

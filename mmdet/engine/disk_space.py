@@ -4,10 +4,11 @@ import inspect
 
 import torch
 from mmengine.hooks import CheckpointHook, EMAHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 from torch.optim import Optimizer
+
+from .wrapper import unwrapped
 
 _ADAMS = 2.0
 
@@ -74,14 +75,16 @@ def planned_checkpoints(hook: CheckpointHook, *, done: int, end: int) -> int:
 
 def checkpoints_of(runner: Runner) -> list[tuple[CheckpointHook, int, int]]:
     """Return the hooks that write checkpoints, how many each has yet to, and the bytes of one."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped(runner.model)
     averaged = any(isinstance(hook, EMAHook) for hook in runner.hooks)
     found = []
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook):
             epochs, iterations = (runner.epoch, runner.max_epochs), (runner.iter, runner.max_iters)
             done, end = epochs if hook.by_epoch else iterations
-            optimizer = runner.optim_wrapper.optimizer if hook.save_optimizer else None
+            # A dict of wrappers, each with an optimizer of its own, has none itself.
+            optimizer = getattr(runner.optim_wrapper, 'optimizer', None)
+            optimizer = optimizer if hook.save_optimizer else None
             size = checkpoint_bytes(model, optimizer, averaged=averaged)
             found.append((hook, planned_checkpoints(hook, done=done, end=end), size))
     return found

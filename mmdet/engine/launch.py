@@ -1,6 +1,8 @@
 """From a config to a runner: what tools/train.py and tools/test.py share."""
 
 from mmengine.config import Config
+from mmengine.registry import build_runner_from_cfg
+from mmengine.runner import Runner as MMEngineRunner
 
 from mmdet.ops import warn_of_slow_ops
 from mmdet.registry import RUNNERS
@@ -10,7 +12,7 @@ from .processes import start_processes
 from .runner import Runner
 
 
-def build_runner(cfg: Config) -> Runner:
+def build_runner(cfg: Config) -> MMEngineRunner:
     """Start the process group if there is more than one process, and build the runner.
 
     Raises:
@@ -18,7 +20,7 @@ def build_runner(cfg: Config) -> Runner:
     """
     if cfg.launcher != 'none':
         start_processes(cfg)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = build_runner_from_cfg(cfg, RUNNERS) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.register_hook(PreflightHook())
     warn_of_slow_ops(next(runner.model.parameters()).device.type)
     return runner

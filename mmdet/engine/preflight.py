@@ -19,11 +19,13 @@ from mmdet.datasets import CocoDataset, ShapesDataset
 from mmdet.datasets.coco_file import LAYOUT
 from mmdet.datasets.file_backend import file_backend
 from mmdet.datasets.shapes import is_free
+from mmdet.datasets.transforms import LoadImageFromFile
+from mmdet.datasets.transforms.loading import as_backend_args
 from mmdet.errors import UserError
 from mmdet.evaluation import CocoMetric
-from mmdet.registry import DATASETS, METRICS
+from mmdet.registry import DATASETS, METRICS, TRANSFORMS
 
-from .config import datasets_of, metrics_of
+from .config import datasets_of, is_a, metrics_of
 
 
 def check_files(cfg: Config, stages: Sequence[str], *, folders: Sequence[str] = ()) -> None:
@@ -56,42 +58,48 @@ def _missing_data(cfg: Config, stage: str) -> Iterator[str]:
     datasets = [
         dataset
         for dataset in datasets_of(cfg.get(f'{stage}_dataloader'))
-        if _is_a(dataset, DATASETS, CocoDataset)
+        if is_a(dataset, DATASETS, CocoDataset)
     ]
     # Nothing needs to be in a folder that the embedded data set is going to draw itself into.
     drawn = [
         Path(dataset['data_root'])
         for dataset in datasets
-        if _is_a(dataset, DATASETS, ShapesDataset) and is_free(Path(dataset['data_root']))
+        if is_a(dataset, DATASETS, ShapesDataset) and is_free(Path(dataset['data_root']))
     ]
-    paths = []
+    paths: list[tuple[str, str, dict | None]] = []
     for dataset in datasets:
         folder = _in_root(dataset, (dataset.get('data_prefix') or {}).get('img', ''))
-        paths.append((_in_root(dataset, dataset.get('ann_file', '')), 'annotation file'))
-        paths.append((folder, 'image folder'))
+        ann_file = _in_root(dataset, dataset.get('ann_file', ''))
+        paths.append((ann_file, 'annotation file', dataset.get('backend_args')))
+        paths.append((folder, 'image folder', _image_backend(dataset)))
     if stage != 'train':
         metrics = metrics_of(cfg.get(f'{stage}_evaluator'))
-        coco = (metric for metric in metrics if _is_a(metric, METRICS, CocoMetric))
-        paths += [(metric.get('ann_file', ''), 'annotation file') for metric in coco]
-    for path, kind in paths:
+        coco = (metric for metric in metrics if is_a(metric, METRICS, CocoMetric))
+        paths += [(m.get('ann_file', ''), 'annotation file', m.get('backend_args')) for m in coco]
+    for path, kind, backend_args in paths:
         inside = {Path(path), *Path(path).parents}
-        if path and _is_local(path) and not inside.intersection(drawn):
+        if path and _is_local(path, backend_args) and not inside.intersection(drawn):
             yield from _not_readable(Path(path), kind)
-
-
-def _is_a(node: Mapping, registry: object, cls: type) -> bool:
-    found = registry.get(node['type']) if isinstance(node['type'], str) else node['type']
-    return isinstance(found, type) and issubclass(found, cls)
 
 
 def _in_root(dataset: Mapping, path: str) -> str:
     """Return a data set's path as mmengine's `BaseDataset` finds it."""
     root = dataset.get('data_root')
-    return join_path(root, path) if root and not is_abs(path) else path
+    return str(join_path(root, path)) if root and not is_abs(path) else path
 
 
-def _is_local(path: str) -> bool:
-    return '://' not in path and isinstance(file_backend(path, None), LocalBackend)
+def _image_backend(dataset: Mapping) -> dict | None:
+    """Return the `backend_args` that a data set's images are read with."""
+    for step in dataset.get('pipeline') or ():
+        if isinstance(step, Mapping) and is_a(step, TRANSFORMS, LoadImageFromFile):
+            return step.get('backend_args') or as_backend_args(step.get('file_client_args'))
+    return dataset.get('backend_args')
+
+
+def _is_local(path: str, backend_args: dict | None) -> bool:
+    if backend_args is None and '://' in path:
+        return False
+    return isinstance(file_backend(path, backend_args), LocalBackend)
 
 
 def _missing_weights(cfg: Config) -> Iterator[str]:
@@ -101,7 +109,7 @@ def _missing_weights(cfg: Config) -> Iterator[str]:
             yield from _not_readable(Path(path).expanduser(), 'checkpoint')
 
 
-def _pretrained(node: object) -> Iterator[str]:
+def _pretrained(node: object) -> Iterator[object]:
     """Yield the checkpoints that parts of a model begin with."""
     if isinstance(node, Mapping):
         if node.get('type') == 'Pretrained':
@@ -129,4 +137,4 @@ def _not_writable(folder: Path) -> Iterator[str]:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        yield f'folder {folder} cannot be written: {error.strerror}'
+        yield f'folder {folder} cannot be written: {error.strerror}; name another place'

@@ -121,5 +121,6 @@ def first_host(nodes: str) -> str:
         if run.returncode == 0 and run.stdout.strip():
             return run.stdout.split()[0]
     # a[1-2]b[3-4],c: the first of each range, up to a comma that is not inside brackets
-    first = re.match(r'(?:[^,\[]|\[[^\]]*\])*', nodes)[0]
-    return re.sub(r'\[([^\],-]+)[^\]]*\]', r'\1', first)
+    first = re.match(r'(?:[^,\[]|\[[^\]]*\])*', nodes)
+    assert first is not None  # it matches nothing at all, too
+    return re.sub(r'\[([^\],-]+)[^\]]*\]', r'\1', first[0])

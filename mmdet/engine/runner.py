@@ -21,9 +21,11 @@ _MIB = 2**20
 class Runner(MMEngineRunner):
     """mmengine's runner; see this module, and mmengine's class for the arguments."""
 
-    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None) -> MMLogger:
-        """Return the logger of this run."""
-        logger = super().build_logger(log_level, log_file)
+    def build_logger(
+        self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: object
+    ) -> MMLogger:
+        """Return the logger of this run; further arguments are those of mmengine's `MMLogger`."""
+        logger = super().build_logger(log_level, log_file, **kwargs)
         arrange_handlers(logger, log_level)
         return logger
 
@@ -36,8 +38,9 @@ class Runner(MMEngineRunner):
         names = _backend_names(visualizer) if isinstance(visualizer, Mapping) else []
         built = super().build_visualizer(visualizer)
         for name in names if is_main_process() else ():
+            backend = built.get_backend(name)  # None: mmengine left it out, and warned
             try:
-                _ = built.get_backend(name).experiment
+                _ = backend and backend.experiment
             except ImportError as error:
                 raise UserError(f'visualizer: {name} needs another package: {error}') from None
         return built
@@ -56,11 +59,12 @@ class Runner(MMEngineRunner):
 def _backend_names(visualizer: Mapping) -> list[str]:
     backends = visualizer.get('vis_backends') or []
     backends = [backends] if isinstance(backends, Mapping) else backends
-    return [
-        backend.get('name') or str(backend['type']).rpartition('.')[2]
-        for backend in backends
-        if isinstance(backend, Mapping)
-    ]
+    described = [backend for backend in backends if isinstance(backend, Mapping)]
+    return [backend.get('name') or _class_name(backend['type']) for backend in described]
+
+
+def _class_name(kind: str | type) -> str:
+    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
 
 
 @contextmanager

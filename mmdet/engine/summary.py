@@ -1,13 +1,14 @@
 """What is trained or tested, on what, and where it goes: a few lines for the beginning of a log."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 
 import torch
 from mmengine.dist import get_world_size
-from mmengine.model import is_model_wrapper
 from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
+
+from .wrapper import unwrapped
 
 
 def describe_training(runner: Runner) -> str:
@@ -44,7 +45,7 @@ def _table(lines: Sequence[tuple[str, str | None]]) -> str:
 
 def _model(runner: Runner) -> str:
     """Return such as `SOLO: ResNet 18, FPN, SOLOHead; 1,234,567 parameters`."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped(runner.model)
     backbone = runner.cfg.get('model', {}).get('backbone', {})
     kinds = dict(backbone=backbone.get('depth') or backbone.get('model_name'))
     parts = [
@@ -63,6 +64,7 @@ def _model(runner: Runner) -> str:
 
 def _data(loader: DataLoader) -> str:
     dataset = loader.dataset
+    assert isinstance(dataset, Sized)  # its sampler asks for its length
     classes = (getattr(dataset, 'metainfo', None) or {}).get('classes', ())
     sources = [
         getattr(inner, 'ann_file', '') or type(inner).__name__ for inner in _innermost(dataset)

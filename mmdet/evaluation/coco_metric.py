@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
@@ -16,6 +17,8 @@ from mmdet.datasets.coco_file import CocoFile, category_labels, read_coco_file
 from mmdet.datasets.coco_values import Identifier
 from mmdet.errors import UserError
 from mmdet.registry import METRICS
+
+Metric = Literal['segm', 'bbox']
 
 # COCO's twelve figures in COCO's order, by mmdetection's names
 FIGURES = (
@@ -67,10 +70,11 @@ class CocoMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         if not ann_file:
             raise UserError('CocoMetric needs ann_file, the annotation file to measure against')
-        self.metrics = [metric] if isinstance(metric, str) else list(metric)
-        unknown = set(self.metrics) - {'segm', 'bbox'}
+        wanted = [metric] if isinstance(metric, str) else list(metric)
+        unknown = set(wanted) - {'segm', 'bbox'}
         if unknown:
             raise UserError(f"CocoMetric has no metric {min(unknown)!r}; known are 'segm', 'bbox'")
+        self.metrics: list[Metric] = ['bbox' if name == 'bbox' else 'segm' for name in wanted]
         unknown = set(metric_items or ()) - set(FIGURES)
         if unknown:
             raise UserError(
@@ -104,7 +108,7 @@ class CocoMetric(BaseMetric):
         if self._truth is not None or not is_main_process():
             return
         coco = read_coco_file(self.ann_file, self.backend_args)
-        labels = category_labels(coco, self.dataset_meta['classes'])
+        labels = category_labels(coco, self._classes())
         coco.say_findings()
         self._category_ids = list(labels)
         self._image_numbers = {
@@ -139,13 +143,18 @@ class CocoMetric(BaseMetric):
             _write_results(detections, self._category_ids, self.result_file)
         if self.format_only:
             return {}
-        figures = {}
+        assert self._truth is not None  # only the first process evaluates
+        figures: dict[str, float] = {}
         for metric in self.metrics:
-            figures |= self._evaluate(metric, detections)
+            figures |= self._evaluate(metric, self._truth, detections)
         return figures
 
-    def _evaluate(self, metric: str, detections: list[dict]) -> dict[str, float]:
-        found = self._truth.loadRes(
+    def _classes(self) -> Sequence[str]:
+        assert self.dataset_meta is not None  # mmengine's loops say it before anything else
+        return self.dataset_meta['classes']
+
+    def _evaluate(self, metric: Metric, truth: COCO, detections: list[dict]) -> dict[str, float]:
+        found = truth.loadRes(
             [
                 dict(
                     image_id=self._image_numbers[detection['image_id']],
@@ -156,10 +165,8 @@ class CocoMetric(BaseMetric):
                 for detection in detections
             ]
         )
-        evaluation = COCOeval_faster(
-            self._truth, found, iouType=metric, print_function=_say_nothing
-        )
-        evaluation.params.catIds = self._truth.getCatIds()
+        evaluation = COCOeval_faster(truth, found, iouType=metric, print_function=_say_nothing)
+        evaluation.params.catIds = truth.getCatIds()
         if self.iou_thrs is not None:
             evaluation.params.iouThrs = self.iou_thrs
         evaluation.run()
@@ -168,7 +175,7 @@ class CocoMetric(BaseMetric):
         logger = MMLogger.get_current_instance()
         logger.info('\n' + _table(('figure', 'value'), figures, columns=2))
         if self.classwise:
-            names = self.dataset_meta['classes']
+            names = self._classes()
             # (IoU thresholds, recalls, classes, areas, numbers of detections); -1: nothing to find
             precision = evaluation.eval['precision'][..., 0, -1]
             by_class = {

@@ -59,11 +59,13 @@ class DetDataPreprocessor(ImgDataPreprocessor):
 
         In memory the images lie as `memory_format` says.
         """
-        data = super().forward(data, training)
-        inputs = data['inputs']
+        moved = super().forward(data, training)
+        assert isinstance(moved, dict)  # as was given
+        inputs = moved['inputs']
+        height, width = inputs.shape[-2:]
         # In testing the masks are annotations at the original size, to be drawn.
         samples = _told_batch_size(
-            data['data_samples'], tuple(inputs.shape[-2:]), pad_mask=training and self.pad_mask
+            moved['data_samples'], (height, width), pad_mask=training and self.pad_mask
         )
         if training:
             for augment in self.batch_augments:
@@ -96,7 +98,8 @@ class BatchFixedSizePad(nn.Module):
         height, width = inputs.shape[-2:]
         missing = max(self.size[0] - height, 0), max(self.size[1] - width, 0)
         inputs = F.pad(inputs, (0, missing[1], 0, missing[0]), value=self.img_pad_value)
-        samples = _told_batch_size(data_samples, tuple(inputs.shape[-2:]), pad_mask=self.pad_mask)
+        height, width = inputs.shape[-2:]
+        samples = _told_batch_size(data_samples, (height, width), pad_mask=self.pad_mask)
         return inputs, samples
 
 

@@ -1,8 +1,8 @@
 """In which order images lie in memory, and how a convolution that does not bear it is kept whole.
 
 A CPU's convolutions are quicker channels last: on 2 cores of an AMD EPYC with torch 2.15
-`configs/solo/solo_r18_fpn_shapes.py` trained a seventh faster, and SOLO R50 in a tenth less
-memory. Other devices were not measured, and get images as they come.
+`configs/solo/solo_r18_fpn_shapes-cpu.py` trained a seventh faster, and SOLO R50 in a tenth
+less memory. Other devices were not measured, and get images as they come.
 
 One kernel of oneDNN's writes past its workspace in this order (uxlfoundation/oneDNN issue 6035;
 measured with torch 2.14.1 and its oneDNN 3.12.0 on an AMD EPYC with AVX-512, also held to AVX2):

@@ -32,13 +32,13 @@ class DecodeConfig:
     """The `test_cfg` of a model, with mmdetection's names.
 
     Attributes:
-        nms_pre: candidates that take part in Matrix NMS, best first; -1 for all.
+        nms_pre: candidates that take part in Matrix NMS, best first; -1 or 0 for all.
         score_thr: a category score must be above it.
         mask_thr: a pixel's probability must be above it.
         filter_thr: a decayed score must reach it.
         kernel: of Matrix NMS, `gaussian` or `linear`.
         sigma: of the gaussian kernel.
-        max_per_img: instances that are kept, best first; -1 for all.
+        max_per_img: instances that are kept, best first; -1 or 0 for all.
 
     Raises:
         UserError: a value is of another type, or out of its range.
@@ -55,9 +55,9 @@ class DecodeConfig:
     def __post_init__(self) -> None:
         for name in ('nms_pre', 'max_per_img'):
             value = getattr(self, name)
-            if type(value) is not int or (value < 1 and value != -1):
+            if type(value) is not int or value < -1:
                 raise UserError(
-                    f'test_cfg: {name}={value!r} is no number from 1 on, and not -1 for all'
+                    f'test_cfg: {name}={value!r} is no whole number from 1 on, and not -1 for all'
                 )
         for name in ('score_thr', 'mask_thr', 'filter_thr'):
             value = getattr(self, name)

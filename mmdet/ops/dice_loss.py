@@ -1,8 +1,11 @@
 """Dice loss of binary masks (Milletari et al., V-Net, 2016), in the form that SOLO uses."""
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
+from ._autograd import AutogradContext
 from ._extension import IS_LOADED
 from ._first_use import assert_same_loss, checks_kernel, may_use_kernel
 
@@ -72,14 +75,18 @@ def _check_kernel(device: torch.device) -> None:
             )
 
 
-def _setup_context(ctx, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+class _Context(AutogradContext, Protocol):
+    activate: bool
+
+
+def _setup_context(ctx: _Context, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
     predictions, targets, ctx.activate, _ = inputs
     _, sums = output
     ctx.mark_non_differentiable(sums)
     ctx.save_for_backward(predictions, targets, sums)
 
 
-def _backward(ctx, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
+def _backward(ctx: _Context, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
     grad_predictions = torch.ops.mmdet_solo.dice_loss_backward(
         grad, *ctx.saved_tensors, ctx.activate
     )

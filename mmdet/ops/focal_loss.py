@@ -1,9 +1,12 @@
 """Sigmoid focal loss (Lin et al., Focal Loss for Dense Object Detection, 2017)."""
 
+from typing import Protocol
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ._autograd import AutogradContext
 from ._extension import IS_LOADED
 from ._first_use import assert_same_loss, checks_kernel, may_use_kernel
 
@@ -67,12 +70,17 @@ def _check_kernel(device: torch.device) -> None:
             )
 
 
-def _setup_context(ctx, inputs: tuple, output: Tensor) -> None:
+class _Context(AutogradContext, Protocol):
+    gamma: float
+    alpha: float
+
+
+def _setup_context(ctx: _Context, inputs: tuple, output: Tensor) -> None:
     logits, labels, ctx.gamma, ctx.alpha = inputs
     ctx.save_for_backward(logits, labels)
 
 
-def _backward(ctx, grad: Tensor) -> tuple[Tensor, None, None, None]:
+def _backward(ctx: _Context, grad: Tensor) -> tuple[Tensor, None, None, None]:
     logits, labels = ctx.saved_tensors
     grad_logits = torch.ops.mmdet_solo.sigmoid_focal_loss_backward(
         grad, logits, labels, ctx.gamma, ctx.alpha

@@ -77,7 +77,7 @@ def masks_to_rle_reference(
     height, width = ori_shape
     input_size = [4 * side for side in probabilities.shape[-2:]]
     chunk = max(1, _PIXELS_AT_ONCE // max(height * width, input_size[0] * input_size[1]))
-    rles = []
+    rles: list[dict] = []
     for part in probabilities.split(chunk) if len(probabilities) else ():
         full = F.interpolate(part[None], size=input_size, mode='bilinear')
         full = full[:, :, : img_shape[0], : img_shape[1]]

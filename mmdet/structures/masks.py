@@ -69,7 +69,7 @@ class BitmapMasks:
         """Return the (N, 4) float32 xyxy boxes around the masks, zeros for an empty one."""
         boxes = np.zeros((len(self), 4), np.float32)
         for box, mask in zip(boxes, self.masks, strict=True):
-            rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
+            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             if len(rows):
                 box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
         return boxes
@@ -98,7 +98,9 @@ class PackedMasks(BaseDataElement):
 
     def new(self, *, metainfo: dict | None = None, **fields: Tensor) -> 'PackedMasks':
         """Return masks with some of these ones' attributes replaced; see mmengine's class."""
-        return PackedMasks(**{**self.metainfo, **dict(self.items()), **(metainfo or {}), **fields})
+        own = {**self.metainfo, **dict(self.items())}
+        arguments: dict = {**own, **(metainfo or {}), **fields}
+        return PackedMasks(**arguments)
 
     def __len__(self) -> int:
         return len(self.bits)
@@ -151,9 +153,8 @@ class RLEMasks:
         return len(self.rles)
 
     def __getitem__(self, index: int | slice | Tensor | np.ndarray) -> 'RLEMasks':
-        if isinstance(index, int):
-            index = [index]
-        chosen = np.arange(len(self))[index.cpu().numpy() if isinstance(index, Tensor) else index]
+        wanted = index.cpu().numpy() if isinstance(index, Tensor) else index
+        chosen = np.atleast_1d(np.arange(len(self))[wanted])
         return RLEMasks([self.rles[i] for i in chosen], self.height, self.width)
 
     @staticmethod

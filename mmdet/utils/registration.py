@@ -16,8 +16,7 @@ def register_all_modules(init_default_scope: bool = True) -> None:
     for package in ('datasets', 'datasets.transforms', 'engine', 'evaluation', 'models'):
         import_module(f'mmdet.{package}')
     import_module('mmdet.visualization')
-    if init_default_scope and not (
-        DefaultScope.check_instance_created('mmdet')
-        and DefaultScope.get_current_instance().scope_name == 'mmdet'
-    ):
+    current = DefaultScope.get_current_instance()
+    is_ours = current is not None and current.scope_name == 'mmdet'
+    if init_default_scope and not (is_ours and DefaultScope.check_instance_created('mmdet')):
         DefaultScope.get_instance('mmdet', scope_name='mmdet')

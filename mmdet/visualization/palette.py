@@ -27,7 +27,8 @@ def distinct_colors(number: int) -> list[Color]:
     for index in range(number):
         lightness, saturation = ((0.5, 0.95), (0.65, 0.85), (0.4, 0.8))[index % 3]
         color = colorsys.hls_to_rgb(index * golden % 1, lightness, saturation)
-        colors.append(tuple(round(255 * part) for part in color))
+        red, green, blue = (round(255 * part) for part in color)
+        colors.append((red, green, blue))
     return colors
 
 

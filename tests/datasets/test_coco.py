@@ -1,9 +1,12 @@
 import json
+from inspect import signature
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from mmengine.dataset import BaseDataset
+from mmengine.fileio import BaseStorageBackend, register_backend
 from mmengine.logging import MMLogger
 from PIL import Image
 
@@ -77,6 +80,13 @@ def write(tmp_path):
         )
 
     return write_and_open
+
+
+def test_it_takes_what_mmengines_data_sets_take_with_the_same_defaults():
+    ours, mmengines = (signature(cls).parameters for cls in (CocoDataset, BaseDataset))
+    assert ours.keys() == {*mmengines, 'backend_args'}
+    changed = {name for name in mmengines if ours[name].default != mmengines[name].default}
+    assert changed == {'data_prefix', 'pipeline'}  # the folder is `img`; no default is a list
 
 
 def test_items(content, write):
@@ -302,6 +312,16 @@ def test_missing_pictures_are_named_before_training(content, write, tmp_path):
         reopen(tmp_path, content)
 
 
+def test_a_folder_that_cannot_be_listed_is_trusted(content, write, tmp_path, monkeypatch):
+    write(content)
+
+    def refuse(folder: str) -> None:
+        raise PermissionError(folder)
+
+    monkeypatch.setattr('os.listdir', refuse)
+    assert len(reopen(tmp_path, content)) == 5
+
+
 def test_an_empty_data_set_is_one_line(content, write):
     with pytest.raises(UserError, match=r'a\.json has no images'):
         write({**content, 'images': [], 'annotations': []}, test_mode=True)
@@ -354,6 +374,25 @@ def test_missing_files_are_named_with_the_layout(content, write, tmp_path):
         write(content, ann_file='b.json')
     with pytest.raises(UserError, match=r'(?s)DATA_ROOT/train2017.*folder .*/pics does not exist'):
         write(content, data_prefix=dict(img='pics'))
+
+
+class Store(BaseStorageBackend):
+    """Of a user's own, which has its files under other paths."""
+
+    def get(self, filepath: str) -> bytes:
+        return Path(filepath.replace('store-', '')).read_bytes()
+
+    def get_text(self, filepath: str) -> str:
+        raise NotImplementedError
+
+
+def test_pictures_are_looked_for_where_they_are_read(content, write, tmp_path):
+    register_backend('store', Store, force=True)
+    load = dict(type='LoadImageFromFile', backend_args=dict(backend='store'))
+    folder = dict(img=str(tmp_path / 'store-img'))
+    assert write(content, data_prefix=folder, pipeline=[load])[0]['img'].shape == (40, 60, 3)
+    with pytest.raises(UserError, match='store-img does not exist'):
+        write(content, data_prefix=folder, pipeline=[dict(type='LoadImageFromFile')])
 
 
 def test_a_test_split_has_no_annotations(content, write):

@@ -143,6 +143,14 @@ def test_ids_may_be_text_throughout(content, read):
     assert coco.findings.summary() == ''
 
 
+def test_ids_are_no_fractions(content, read):
+    content['categories'][0]['id'] = 1.0
+    content['images'][0]['id'] = 1.0
+    coco = read(content)
+    identifiers = coco.images[0]['id'], *category_labels(coco, ('cat',))
+    assert [type(identifier) for identifier in identifiers] == [int, int]
+
+
 def test_images_come_in_the_order_of_their_ids(content, read):
     names = ['b', 10, 9, 'a']
     content['images'] += [dict(id=i, file_name=f'{i}.jpg', width=60, height=40) for i in names]
@@ -249,6 +257,13 @@ def with_boxes(content: dict, *boxes: list) -> dict:
                 r'image 1 \(1\.jpg\) has height=',
             )
             for size in (None, 0, -40, 40.5, '40px', float('nan'), 10**9, [40])
+        ),
+        *(
+            (
+                lambda c, size=size: {**c, 'images': [c['images'][0] | size]},
+                r'image 1 \(1\.jpg\) has height=.* as whole numbers',
+            )
+            for size in (dict(height=1, width=2_000_000), dict(height=50_000, width=50_000))
         ),
         (
             lambda c: {**c, 'annotations': [annotation(7, segmentation=[])] * 3},

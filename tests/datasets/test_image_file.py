@@ -128,8 +128,25 @@ def test_16_bits_are_scaled_to_8(picture, tmp_path, suffix):
         read_image(path, imdecode_backend='pillow')
 
 
+def test_what_pillow_does_not_convert_it_may_read(tmp_path):
+    deep = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH) * 20
+    path = str(tmp_path / 'deep.png')
+    cv2.imwrite(path, deep)
+    assert (read_image(path, flag='unchanged', imdecode_backend='pillow') == deep).all()
+
+
 def test_grey_has_no_channels(picture, save):
-    assert read_image(save(from_bgr(picture), 'a.png'), flag='grayscale').shape == (HEIGHT, WIDTH)
+    path = save(from_bgr(picture), 'a.jpg', 6)
+    assert read_image(path, flag='grayscale').shape == (WIDTH, HEIGHT)
+    stored = read_image(path, flag='grayscale', size=(HEIGHT, WIDTH))
+    assert_alike(stored, cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
+
+
+def test_unchanged_is_never_turned(picture, save):
+    path = save(from_bgr(picture), 'a.jpg', 6)
+    assert read_image(path, flag='unchanged').shape[:2] == (HEIGHT, WIDTH)
+    with pytest.raises(UserError, match='annotated as 40 x 60'):
+        read_image(path, flag='unchanged', size=(WIDTH, HEIGHT))
 
 
 @pytest.mark.parametrize('backend', ['cv2', 'pillow'])

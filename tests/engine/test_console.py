@@ -13,9 +13,9 @@ def logger_of(name: str, file: Path, *, level: str = 'INFO') -> MMLogger:
     return logger
 
 
-def say_as_mmengine(message: str, level: int = logging.INFO) -> None:
+def say_as_mmengine(message: str, level: int = logging.INFO, module: str = 'runner.runner') -> None:
     """Log as a module of mmengine's does, where one can be made to."""
-    namespace = {'__name__': 'mmengine.runner.runner', 'print_log': print_log}
+    namespace = {'__name__': f'mmengine.{module}', 'print_log': print_log}
     exec(f'print_log({message!r}, "current", {level})', namespace)
 
 
@@ -26,6 +26,8 @@ def test_mmengines_lines_about_progress_and_all_of_others(tmp_path, capsys):
         'Epoch(train) [1][1/3]  loss: 1.0': True,
         'Epoch(val) [1][3/3]    coco/segm_mAP: 0.1': False,
         'Epoch(val) [1][3/3]    my/accuracy: 0.1': True,
+        'Epoch(val) [1][3/3]    coco/segm_mAP: 0.1  my/accuracy: 0.1  time: 1': True,
+        'Epoch(val) [1][3/3]    coco/bbox_mAP: 0.1  coco/bbox_mAP_50: 0.1  time: 1': False,
         'resumed epoch: 1, iter: 3': True,
     }
     for line in lines:
@@ -38,6 +40,12 @@ def test_mmengines_lines_about_progress_and_all_of_others(tmp_path, capsys):
     assert seen == [*shown, 'warning: of importance', 'advice']
     written = (tmp_path / 'log').read_text()
     assert all(line in written for line in (*lines, 'of importance', 'FileClient', 'advice'))
+
+
+def test_why_a_training_ends_early_is_shown(tmp_path, capsys):
+    logger_of('early', tmp_path / 'log')
+    say_as_mmengine('no better for 3 epochs: stop', module='hooks.early_stopping_hook')
+    assert 'no better for 3 epochs: stop' in capsys.readouterr().out
 
 
 def test_debug_shows_all(tmp_path, capsys):

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook, EMAHook
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
 from mmdet.engine.disk_space import (
@@ -86,3 +87,16 @@ def test_an_averaged_model_is_saved_beside_the_other():
     assert checkpoints_of(runner) == [(hooks[0], 3, 40_000)]
     hooks.append(EMAHook())
     assert checkpoints_of(runner) == [(hooks[0], 3, 80_000)]
+
+
+def test_several_optimizers_are_no_reason_to_fail():
+    model = nn.Linear(100, 100, bias=False)
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    hook = CheckpointHook(interval=1)
+    runner = SimpleNamespace(
+        model=model,
+        hooks=[hook],
+        optim_wrapper=OptimWrapperDict(whole=wrapper),
+        **dict(epoch=0, max_epochs=3, iter=0, max_iters=30),
+    )
+    assert checkpoints_of(runner) == [(hook, 3, 40_000)]

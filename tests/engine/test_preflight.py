@@ -1,8 +1,10 @@
 import copy
 import os
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.fileio import BaseStorageBackend, register_backend
 
 from mmdet.engine.preflight import check_files
 from mmdet.errors import UserError
@@ -129,3 +131,31 @@ def test_what_two_need_is_named_once(cfg):
 def test_what_may_not_be_read_is_named(cfg, monkeypatch):
     monkeypatch.setattr(os, 'access', lambda path, mode: not str(path).endswith('weights.pth'))
     assert complaint_of(cfg, 'train')[-1].endswith('weights.pth cannot be read: permission denied')
+
+
+class Elsewhere(BaseStorageBackend):
+    """Of a user's own: under paths that look local."""
+
+    def get(self, filepath: str) -> bytes:
+        raise NotImplementedError
+
+    def get_text(self, filepath: str) -> str:
+        raise NotImplementedError
+
+
+def test_what_another_backend_reads_is_not_looked_for(cfg):
+    register_backend('elsewhere', Elsewhere, force=True)
+    backend = dict(backend='elsewhere')
+    dataset = cfg.val_dataloader.dataset
+    dataset |= dict(ann_file='/none/a.json', data_prefix=dict(img='/none/images'))
+    cfg.val_evaluator[0] |= dict(ann_file='/none/a.json', backend_args=backend)
+    dataset.backend_args = backend
+    check_files(cfg, ('val',))
+    # Images are read with the arguments of what loads them.
+    dataset.pipeline = [dict(type='LoadImageFromFile')]
+    assert complaint_of(cfg, 'val')[-1] == 'image folder /none/images does not exist'
+    dataset.backend_args = None
+    dataset.ann_file = str(Path(dataset.data_root, 'annotations/instances_val2017.json'))
+    for name in ('backend_args', 'file_client_args'):
+        dataset.pipeline = [dict(type='LoadImageFromFile', **{name: backend})]
+        check_files(cfg, ('val',))

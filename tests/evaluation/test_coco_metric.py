@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -197,6 +198,7 @@ def detections_for_ids(truth: dict) -> list[dict]:
 )
 def test_ids_of_annotations_do_not_matter(truth, ann_file, tmp_path, renumber):
     expected = evaluate(CocoMetric(ann_file), detections_for(truth))
+    truth['annotations'].append(truth['annotations'].pop(0))  # a crowd, which matches nothing
     for number, annotation in enumerate(truth['annotations']):
         annotation['id'] = renumber(number)
         if annotation['id'] is None:
@@ -258,6 +260,20 @@ def test_the_file_is_read_before_it_is_needed(truth, ann_file, tmp_path):
     wrong.dataset_meta = dict(classes=('star', 'horse'))
     with pytest.raises(UserError, match="no category 'horse'"):
         wrong.prepare()
+
+
+def test_what_is_left_out_is_said(truth, tmp_path, caplog):
+    truth['annotations'][3]['segmentation'] = []
+    metric = CocoMetric(write(truth, tmp_path))
+    metric.dataset_meta = META
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        metric.prepare()
+    finally:
+        logger.removeHandler(caplog.handler)
+    (message,) = [record.message for record in caplog.records if record.levelname == 'WARNING']
+    assert 'changed.json: 1 left out: 1 without a mask' in message
 
 
 def test_other_processes_than_the_first_read_nothing(monkeypatch):

@@ -45,7 +45,7 @@ def test_maskness_is_the_mean_inside():
 
 
 @pytest.mark.parametrize('chunk', [1, 3, 1000])
-@pytest.mark.parametrize('nms_pre', [5, 50, -1])
+@pytest.mark.parametrize('nms_pre', [5, 50, -1, 0])
 def test_chunks_change_nothing(monkeypatch, chunk, nms_pre):
     scores, masks = random_case()
     cfg = DecodeConfig(**LOOSE, nms_pre=nms_pre)
@@ -153,7 +153,7 @@ def test_nothing_found():
         (dict(filter_thr=None), 'filter_thr=None '),
         (dict(nms_pre=500.0), 'nms_pre=500.0 '),
         (dict(nms_pre=True), 'nms_pre=True '),
-        (dict(max_per_img=0), 'max_per_img=0 .*-1 for all'),
+        (dict(max_per_img=-2), 'max_per_img=-2 .*-1 for all'),
         (dict(max_per_img='100'), "max_per_img='100' "),
     ],
 )

@@ -11,6 +11,8 @@ from tests.conftest import REPO
 from tests.processes import run_tool, torchrun
 from tools.test import main
 
+_HOOK = 'default_hooks.visualization'
+
 
 @pytest.fixture(scope='module')
 def tested(trained, config, shapes_root, environment, tmp_path_factory):
@@ -138,6 +140,10 @@ def test_show_needs_a_window(trained, config, shapes_root, environment):
     [
         (['--show', '--wait-time', '0.5'], dict(show=True, wait_time=0.5, test_out_dir=None)),
         (['--show-dir', '/x', '--show-limit', '3'], dict(test_out_dir='/x', test_limit=3)),
+        (
+            ['--show-dir', '/x', '--cfg-options', f'{_HOOK}.type=mmdet.DetVisualizationHook'],
+            dict(test_out_dir='/x'),
+        ),
     ],
 )
 def test_what_is_drawn(config, shapes_root, tmp_path, monkeypatch, options, expected):
@@ -149,7 +155,7 @@ def test_what_is_drawn(config, shapes_root, tmp_path, monkeypatch, options, expe
     monkeypatch.setattr('tools.test.build_runner', stop)
     monkeypatch.setattr('tools.test.check_files', lambda *_, **__: None)
     places = ['--data-root', str(shapes_root), '--work-dir', str(tmp_path)]
-    setting = 'default_hooks.visualization.score_thr=0.7'
+    setting = f'{_HOOK}.score_thr=0.7'
     with pytest.raises(StopIteration) as stopped:
         main([config, 'x.pth', *places, *options, '--cfg-options', setting])
     hook = stopped.value.value

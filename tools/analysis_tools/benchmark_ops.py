@@ -64,7 +64,7 @@ def make_cases(device: str) -> list[tuple[str, str, dict]]:
     masks = blobs(500, device)
     scores = torch.rand(500, device=device).sort(descending=True).values
     size = '{} x {}'.format(*MASK_SIZE)
-    cases = [
+    cases: list[tuple[str, str, dict]] = [
         (
             'matrix_nms',
             f'500 masks of {size}, classes: {classes}',
@@ -109,7 +109,8 @@ def call(op: Callable, arguments: dict) -> None:
 def measure_ms(run: Callable[[], None], device: str, seconds: float) -> float:
     """Return the median time of the calls that begin within some seconds."""
     run()
-    times, end = [], time.perf_counter() + seconds
+    times: list[float] = []
+    end = time.perf_counter() + seconds
     while not times or time.perf_counter() < end:
         if device == 'cuda':
             torch.cuda.synchronize()
@@ -137,7 +138,9 @@ def measure_mb(run: Callable[[], None], device: str) -> float:
 
 def resident_mb(field: str) -> float:
     status = Path('/proc/self/status').read_text()
-    return int(re.search(rf'{field}:\s+(\d+) kB', status)[1]) * 1024 / 1e6
+    found = re.search(rf'{field}:\s+(\d+) kB', status)
+    assert found is not None  # Linux has all of them
+    return int(found[1]) * 1024 / 1e6
 
 
 def measure(op: str, case: str, device: str, arguments: dict, seconds: float) -> Result:
@@ -160,6 +163,10 @@ def print_row(*cells: str) -> None:
     print('{:19} {:38} {:6} {:>10} {:>10} {:>7} {:>10} {:>10}'.format(*cells), flush=True)
 
 
+def _cell(value: float | None, digits: str, unit: str) -> str:
+    return '-' if value is None else f'{value:{digits}} {unit}'
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description='Compare the compiled ops with their references')
     available = ['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu']
@@ -179,16 +186,16 @@ def main() -> None:
             if op in args.ops:
                 row = measure(op, case, device, arguments, args.seconds)
                 results.append(row)
-                compiled = row.kernel_ms is not None
+                faster = row.reference_ms / row.kernel_ms if row.kernel_ms else None
                 print_row(
                     op,
                     case,
                     device,
-                    f'{row.kernel_ms:.2f} ms' if compiled else '-',
-                    f'{row.reference_ms:.2f} ms',
-                    f'{row.reference_ms / row.kernel_ms:.1f} x' if compiled else '-',
-                    f'{row.kernel_mb:.1f} MB' if compiled else '-',
-                    f'{row.reference_mb:.1f} MB',
+                    _cell(row.kernel_ms, '.2f', 'ms'),
+                    _cell(row.reference_ms, '.2f', 'ms'),
+                    _cell(faster, '.1f', 'x'),
+                    _cell(row.kernel_mb, '.1f', 'MB'),
+                    _cell(row.reference_mb, '.1f', 'MB'),
                 )
     print(json.dumps(dict(threads=torch.get_num_threads(), results=[asdict(r) for r in results])))
 

@@ -62,8 +62,8 @@ class RandomCrop(BaseTransform):
             return min(int(second), height), min(int(first), width)
         if self.crop_type == 'absolute_range':
             return (
-                np.random.randint(min(height, first), min(height, second) + 1),
-                np.random.randint(min(width, first), min(width, second) + 1),
+                np.random.randint(min(height, int(first)), min(height, int(second)) + 1),
+                np.random.randint(min(width, int(first)), min(width, int(second)) + 1),
             )
         if self.crop_type == 'relative':
             return int(height * second + 0.5), int(width * first + 0.5)

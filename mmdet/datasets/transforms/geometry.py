@@ -68,7 +68,7 @@ class RandomResize(MMCVRandomResize):
         self,
         scale: tuple[int, int] | list[tuple[int, int]],
         ratio_range: tuple[float, float] | None = None,
-        resize_type: str = 'Resize',
+        resize_type: str | type = 'Resize',
         keep_ratio: bool = False,
         clip_object_border: bool = True,
         backend: str = 'cv2',
@@ -76,8 +76,9 @@ class RandomResize(MMCVRandomResize):
     ) -> None:
         super().__init__(
             scale,
-            ratio_range,
-            _in_our_scope(resize_type),
+            ratio_range,  # pyrefly: ignore[bad-argument-type]  # mmcv's default is None, too
+            # A class is what configs in pure Python name; mmcv's registry takes it.
+            _in_our_scope(resize_type),  # pyrefly: ignore[bad-argument-type]
             keep_ratio=keep_ratio,
             clip_object_border=clip_object_border,
             backend=backend,
@@ -101,7 +102,7 @@ class RandomChoiceResize(MMCVRandomChoiceResize):
     def __init__(
         self,
         scales: list[tuple[int, int] | int],
-        resize_type: str = 'Resize',
+        resize_type: str | type = 'Resize',
         keep_ratio: bool = False,
         clip_object_border: bool = True,
         backend: str = 'cv2',
@@ -109,7 +110,8 @@ class RandomChoiceResize(MMCVRandomChoiceResize):
     ) -> None:
         super().__init__(
             scales,
-            _in_our_scope(resize_type),
+            # A class is what configs in pure Python name; mmcv's registry takes it.
+            _in_our_scope(resize_type),  # pyrefly: ignore[bad-argument-type]
             keep_ratio=keep_ratio,
             clip_object_border=clip_object_border,
             backend=backend,
@@ -117,5 +119,5 @@ class RandomChoiceResize(MMCVRandomChoiceResize):
         )
 
 
-def _in_our_scope(name: str) -> str:
-    return name if '.' in name else f'mmdet.{name}'
+def _in_our_scope(kind: str | type) -> str | type:
+    return kind if not isinstance(kind, str) or '.' in kind else f'mmdet.{kind}'

@@ -18,7 +18,7 @@ def select_instances(results: dict, keep: np.ndarray) -> dict:
 
 def join_instances(results: dict, others: dict) -> dict:
     """Return the results with the instances of others, of an image of that size, at the end."""
-    joined = {}
+    joined: dict[str, np.ndarray | BitmapMasks] = {}
     for key in INSTANCE_KEYS:
         if key in results:
             cat = BitmapMasks.cat if key == 'gt_masks' else np.concatenate

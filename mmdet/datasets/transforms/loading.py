@@ -50,7 +50,7 @@ class LoadImageFromFile(BaseTransform):
         self.color_type = color_type
         self.imdecode_backend = imdecode_backend
         self.ignore_empty = ignore_empty
-        self.backend_args = backend_args or _as_backend_args(file_client_args)
+        self.backend_args = backend_args or as_backend_args(file_client_args)
 
     def transform(self, results: dict) -> dict | None:
         annotated = 'height' in results and 'width' in results
@@ -72,8 +72,11 @@ class LoadImageFromFile(BaseTransform):
         return results | dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
 
 
-def _as_backend_args(file_client_args: dict | None) -> dict | None:
-    """mmengine's file clients have its storage backends' names, but for the local disk."""
+def as_backend_args(file_client_args: dict | None) -> dict | None:
+    """Return the `backend_args` for an older `file_client_args`.
+
+    mmengine's file clients have its storage backends' names, but for the local disk.
+    """
     if file_client_args and file_client_args.get('backend') == 'disk':
         return {**file_client_args, 'backend': 'local'}
     return file_client_args
@@ -115,6 +118,7 @@ class LoadAnnotations(BaseTransform):
         self.with_mask = with_mask
 
     def transform(self, results: dict) -> dict:
+        results = {**results}
         instances = results.get('instances', [])
         ignored = [bool(instance['ignore_flag']) for instance in instances]
         if self.with_bbox:

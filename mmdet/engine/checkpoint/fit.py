@@ -1,9 +1,9 @@
 """Whether a checkpoint is one of this model."""
 
-from mmengine.model import is_model_wrapper
 from mmengine.runner import CheckpointLoader
 from torch import nn
 
+from mmdet.engine.wrapper import unwrapped
 from mmdet.errors import Remedy, UserError
 
 from .layouts import known_layouts
@@ -29,8 +29,7 @@ def check_fit(model: nn.Module, filename: str, *, resume: bool = False) -> None:
             Remedy('settings', f'load_from={filename}'),
         )
     shapes = {name: tuple(value.shape) for name, value in checkpoint['state_dict'].items()}
-    model = model.module if is_model_wrapper(model) else model
-    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    wanted = {name: tuple(value.shape) for name, value in unwrapped(model).state_dict().items()}
     # Old batch norms did not count their batches.
     missing = [key for key in wanted if key not in shapes and 'num_batches_tracked' not in key]
     unexpected = [key for key in shapes if key not in wanted]

@@ -53,7 +53,7 @@ def to_plain(value: object, *, name: str) -> object:
     return _DROPPED
 
 
-def from_plain(message_hub: dict) -> dict:
+def from_plain(message_hub: Mapping) -> dict:
     """Return a message hub's saved state with its HistoryBuffers rebuilt.
 
     Keys to resume whose values were left out are dropped, or mmengine would warn of each.

@@ -31,7 +31,8 @@ def checkpoint_to_resume(work_dir: str) -> str | None:
     folder = Path(work_dir)
     saved = [path for path in folder.glob('*.pth') if path.is_file()]
     latest = _named_as_latest(folder)
-    candidates = sorted(filter(_step, saved), key=_step, reverse=True)
+    steps = {path: step for path in saved if (step := _step(path))}
+    candidates = sorted(steps, key=lambda path: steps[path], reverse=True)
     problems = []
     if latest is not None and latest.is_file():
         candidates = [latest, *(path for path in candidates if path != latest)]

@@ -2,7 +2,7 @@
 
 import pickle
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -71,7 +71,9 @@ def read_file(
         return _read_safetensors(path, map_location=map_location)
     if not _looks_pickled(path):
         raise UserError(f'{path} is not a checkpoint')
-    stand_ins = [(Placeholder, name) for name in _NAMES_IN_CHECKPOINTS]
+    stand_ins: list[Callable | tuple[Callable, str]] = [
+        (Placeholder, name) for name in _NAMES_IN_CHECKPOINTS
+    ]
     try:
         with torch.serialization.safe_globals(stand_ins):
             checkpoint = torch.load(path, map_location=map_location, weights_only=not trust)
@@ -94,7 +96,9 @@ def read_file(
     parts = sorted({place[0] for place in places})
     effect = '; log histories start anew' if 'message_hub' in parts else ''
     log_once(f'{path}: {len(places)} pickled objects in {", ".join(parts)} are left out{effect}')
-    return without_placeholders(dict(checkpoint))
+    kept = without_placeholders(dict(checkpoint))
+    assert isinstance(kept, dict)  # it loses items, but is never lost itself
+    return kept
 
 
 def _read_safetensors(path: Path, *, map_location: str | torch.device | None) -> dict:
@@ -143,7 +147,7 @@ def without_placeholders(value: object) -> object:
     """
     if _is_placeholder(value):
         return Placeholder
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         items = {key: without_placeholders(item) for key, item in value.items()}
         whole = {
             key: item

@@ -36,8 +36,8 @@ def load_from_torchvision(filename: str, map_location: str | torch.device | None
     """
     name = filename.removeprefix('torchvision://')
     try:
-        weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1
-    except (ValueError, AttributeError):
+        weights = torchvision.models.get_model_weights(name)['IMAGENET1K_V1']
+    except (ValueError, KeyError):
         raise UserError(f'torchvision has no ImageNet weights for {name!r}') from None
     return load_from_http(weights.url, map_location)
 

@@ -2,12 +2,13 @@
 
 from .check import check_config, require_stage
 from .load import add_common_arguments, load_config
-from .parts import datasets_of, metrics_of
+from .parts import datasets_of, is_a, metrics_of
 
 __all__ = [
     'add_common_arguments',
     'check_config',
     'datasets_of',
+    'is_a',
     'load_config',
     'metrics_of',
     'require_stage',

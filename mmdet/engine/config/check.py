@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import torch.distributed as dist
+from mmengine.config import Config
 from mmengine.utils.dl_utils import set_multi_processing
 
 from mmdet.errors import UserError
@@ -62,7 +63,7 @@ def check_config(cfg: Mapping, *, source: str = 'the config', found: Sequence[st
         raise UserError(f'{listed}\n{len(problems)} mistakes in {source}; the first: {problems[0]}')
 
 
-def require_stage(cfg: Mapping, stage: str, *, source: str) -> None:
+def require_stage(cfg: Mapping | Config, stage: str, *, source: str) -> None:
     """Check that a config says what is to be done in a stage.
 
     Args:
@@ -100,7 +101,7 @@ def _problems(cfg: Mapping) -> Iterator[str]:
     yield from _check_num_classes(cfg)
 
 
-def _check_evaluator(node: object, path: str) -> Iterator[str]:
+def _check_evaluator(node: Mapping | Sequence, path: str) -> Iterator[str]:
     if isinstance(node, Mapping) and 'metrics' in node:
         yield from check_object(node, path, Place(EVALUATOR, 'Evaluator'))
     elif isinstance(node, Mapping):

@@ -4,7 +4,7 @@ import posixpath
 from itertools import chain
 from pathlib import Path
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.fileio import join_path
 from mmengine.utils import is_abs
 
@@ -33,15 +33,15 @@ def set_data_root(cfg: Config, data_root: str) -> None:
         _move(dataset, ('ann_file',), roots, has_root=bool(dataset.get('data_root')))
         prefixes = dataset.get('data_prefix') or {}
         _move(prefixes, tuple(prefixes), roots, has_root=bool(dataset.get('data_root')))
-        dataset.data_root = data_root
+        dataset['data_root'] = data_root
     evaluators = ('val_evaluator', 'test_evaluator')
     for metric in chain.from_iterable(metrics_of(cfg.get(key)) for key in evaluators):
         ann_file = metric.get('ann_file')
         if isinstance(ann_file, str) and (relative := _relative(ann_file, roots)) != ann_file:
-            metric.ann_file = join_path(data_root, relative)
+            metric['ann_file'] = join_path(data_root, relative)
 
 
-def _move(node: ConfigDict, keys: tuple[str, ...], roots: set[str], *, has_root: bool) -> None:
+def _move(node: dict, keys: tuple[str, ...], roots: set[str], *, has_root: bool) -> None:
     """Make paths of a data set, in place, relative to its root, where they are not yet.
 
     Those of one that has a root are relative to that, unless they are absolute.

@@ -48,7 +48,8 @@ def load_config(args: argparse.Namespace) -> Config:
     problems = merge_options(cfg, args.cfg_options or {}, source=args.config)
     _name_loop_once(cfg)
     _drop_absent_hooks(cfg)
-    cfg.setdefault('default_scope', 'mmdet')
+    # mmengine's configs in pure Python have None: what the tools add is named as in this project.
+    cfg.default_scope = cfg.get('default_scope') or 'mmdet'
     cfg.launcher = args.launcher
     cfg.work_dir = (
         args.work_dir or cfg.get('work_dir') or os.path.join('work_dirs', Path(args.config).stem)
@@ -79,9 +80,9 @@ def _name_loop_once(cfg: Config) -> None:
     if 'type' not in train_cfg or 'by_epoch' not in train_cfg:
         return
     by_epoch = train_cfg.pop('by_epoch')
-    if train_cfg.type != ('EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'):
+    if train_cfg['type'] != ('EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'):
         raise UserError(
-            f'train_cfg: type={train_cfg.type!r} and by_epoch={by_epoch} contradict each other: '
+            f'train_cfg: type={train_cfg["type"]!r} and by_epoch={by_epoch} contradict each other: '
             'leave one of them out'
         )
 

@@ -3,7 +3,8 @@
 import warnings
 from collections.abc import Iterator, Mapping
 
-from torch.utils.data import DataLoader
+import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from mmdet.registry import DATA_SAMPLERS, DATASETS, FUNCTIONS
 
@@ -39,7 +40,7 @@ def check_loader(node: Mapping, path: str) -> Iterator[str]:
     numbers = {key: node[key] for key in node.keys() & set(known) - set(_OWN_KEYS) - set(objects)}
     try:
         with warnings.catch_warnings(action='ignore'):
-            DataLoader([None], **numbers)
+            DataLoader(TensorDataset(torch.zeros(1)), **numbers)
     except (TypeError, ValueError, AssertionError) as error:
         yield f'{path}: {error}'
     if node.get('batch_sampler') and 'batch_size' not in node:

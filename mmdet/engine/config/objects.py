@@ -81,7 +81,7 @@ _WITHIN = {
 # What another program reads, in whatever form it likes; and what is checked elsewhere.
 _OPAQUE = {
     *('init_kwargs', 'define_metric_cfg', 'backend_args', 'file_client_args', 'metainfo'),
-    'clip_grad',
+    *('clip_grad', 'on_trace_ready'),
 }
 
 
@@ -200,10 +200,14 @@ def _article(kind: str) -> str:
 
 
 def _look_up(registry: Registry, name: str) -> Callable | None:
-    try:
-        return registry.get(name)
-    except (ImportError, AttributeError, KeyError, ValueError):
-        return None  # a path that looks like a module's, but is none
+    # The runner asks mmengine's registry, which finds its own classes as `mmdet.EMAHook`, too.
+    for each in (registry, registry.parent):
+        try:
+            if each is not None and (found := each.get(name)) is not None:
+                return found
+        except (ImportError, AttributeError, KeyError, ValueError):
+            continue  # a path that looks like a module's, but is none
+    return None
 
 
 def _names(registry: Registry) -> list[str]:
@@ -218,8 +222,9 @@ def _is_known(target: Callable) -> bool:
 def _further(target: Callable, node: Mapping) -> Arguments:
     """Return what a class takes beyond its own arguments, to hand it to something else."""
     if inspect.isclass(target) and issubclass(target, EMAHook):
-        averaged = _look_up(mmdet_registry.MODELS, node.get('ema_type', 'ExponentialMovingAverage'))
-        if averaged is not None:
+        kind = node.get('ema_type', 'ExponentialMovingAverage')
+        averaged = _look_up(mmdet_registry.MODELS, kind) if isinstance(kind, str) else kind
+        if callable(averaged):
             return arguments_of(averaged)
     if inspect.isclass(target) and issubclass(target, CheckpointHook):
         return arguments_of(Runner.save_checkpoint)

@@ -39,7 +39,7 @@ class CfgOptions(DictAction):
                 raise UserError(f'--cfg-options: {setting!r} is not KEY=VALUE')
             if any(value.count(left) != value.count(right) for left, right in ('[]', '()')):
                 raise UserError(f'--cfg-options: the brackets in {setting!r} do not match')
-        super().__call__(parser, namespace, values, option_string)
+        super().__call__(parser, namespace, values)
 
 
 def merge_options(cfg: Config, options: Mapping[str, object], *, source: str) -> list[str]:

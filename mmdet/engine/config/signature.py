@@ -85,7 +85,7 @@ def may_be(value: object, hint: object) -> bool:
     if kind in (int, float):
         return isinstance(value, int | float) and (kind is float or value % 1 == 0)
     if kind is str:
-        return isinstance(value, str | PathLike)
+        return isinstance(value, str | PathLike | type)  # a class for its name
     if issubclass(kind, Mapping):
         return isinstance(value, Mapping)
     is_plain = value is None or isinstance(value, str | int | float)
@@ -105,7 +105,13 @@ def in_words(hint: object) -> str:
     if typing.get_origin(hint) is typing.Literal:
         return ' or '.join(map(repr, typing.get_args(hint)))
     kind = typing.get_origin(hint) or hint
-    names = {float: 'number', int: 'integer', str: 'string', type(None): 'None', bool: 'bool'}
+    names: dict[object, str] = {
+        float: 'number',
+        int: 'integer',
+        str: 'string',
+        type(None): 'None',
+        bool: 'bool',
+    }
     return names.get(kind, getattr(kind, '__name__', str(kind)).lower())
 
 

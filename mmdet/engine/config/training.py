@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import Literal
 
 import torch
 from mmengine.optim import DefaultOptimWrapperConstructor
@@ -83,7 +84,9 @@ def check_optim_wrapper(node: Mapping, path: str) -> Iterator[str]:
 def _check_optimizer(node: object, path: str) -> Iterator[str]:
     problems = list(check_object(node, path, _OPTIMIZER))
     yield from problems
-    cls = None if problems else known_class(node, _OPTIMIZER)
+    if problems or not isinstance(node, Mapping):
+        return
+    cls = known_class(node, _OPTIMIZER)
     if cls is not None:
         arguments = {key: value for key, value in node.items() if key not in ('type', '_scope_')}
         yield from _trial(partial(cls, [nn.Parameter(torch.zeros(1, 1))], **arguments), path)
@@ -117,7 +120,8 @@ def _check_clipping(node: Mapping, path: str) -> Iterator[str]:
         yield f'{path} has no setting {key!r}{suggestion(key, known)}'
     if known[0] not in node:
         yield f'{path} needs {known[0]!r}'
-    yield from check_values({key: node[key] for key in keys & set(known)}, path, arguments.hints)
+    hints = arguments.hints | dict(norm_type=float | Literal['inf'])
+    yield from check_values({key: node[key] for key in keys & set(known)}, path, hints)
 
 
 def check_schedulers(node: object, path: str) -> Iterator[str]:
@@ -135,7 +139,7 @@ def check_schedulers(node: object, path: str) -> Iterator[str]:
 def _check_scheduler(node: object, path: str) -> Iterator[str]:
     problems = list(check_object(node, path, _SCHEDULER))
     yield from problems
-    if problems or known_class(node, _SCHEDULER) is None:
+    if problems or not isinstance(node, Mapping) or known_class(node, _SCHEDULER) is None:
         return
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9)
     # How many steps an epoch has is not known yet.

@@ -4,11 +4,10 @@ import logging
 import shutil
 
 from mmengine.dist import is_main_process
-from mmengine.evaluator import Evaluator
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from mmdet.datasets.file_backend import file_backend
 from mmdet.engine.disk_space import checkpoints_of
@@ -38,8 +37,7 @@ class PreflightHook(Hook):
         """
         if not is_main_process():
             return
-        if runner.val_loop is not None:
-            _prepare(runner.val_loop.evaluator)
+        _prepare(runner.val_loop)
         _check_disk(runner)
 
     def before_test(self, runner: Runner) -> None:
@@ -49,11 +47,12 @@ class PreflightHook(Hook):
             UserError: a metric is not ready.
         """
         if is_main_process():
-            _prepare(runner.test_loop.evaluator)
+            _prepare(runner.test_loop)
 
 
-def _prepare(evaluator: Evaluator) -> None:
-    for metric in evaluator.metrics:
+def _prepare(loop: BaseLoop | None) -> None:
+    # There may be no loop, and a user's own may do without an evaluator.
+    for metric in getattr(getattr(loop, 'evaluator', None), 'metrics', ()):
         prepare = getattr(metric, 'prepare', None)
         if callable(prepare):
             prepare()

@@ -1,7 +1,5 @@
 """What a training notes at each step, for logs, curves and checkpoints."""
 
-from collections.abc import Mapping
-
 import torch
 from mmengine.dist import all_reduce_dict
 from mmengine.hooks import RuntimeInfoHook as MMEngineRuntimeInfoHook
@@ -26,8 +24,8 @@ class RuntimeInfoHook(MMEngineRuntimeInfoHook):
         self,
         runner: Runner,
         batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: Mapping[str, object] | None = None,
+        data_batch: dict | tuple | list | None = None,
+        outputs: dict | None = None,
     ) -> None:
         """Note the losses of a step."""
         losses = {
@@ -37,5 +35,5 @@ class RuntimeInfoHook(MMEngineRuntimeInfoHook):
         }
         if losses:
             all_reduce_dict(losses, op='mean')
-            outputs = {**outputs, **losses}
+            outputs = {**(outputs or {}), **losses}
         super().after_train_iter(runner, batch_idx, data_batch, outputs)

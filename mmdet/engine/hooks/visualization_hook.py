@@ -1,7 +1,7 @@
 """Pictures of predictions, in validation and in testing."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from pathlib import Path
 
 import cv2
@@ -60,7 +60,7 @@ class DetVisualizationHook(Hook):
         self.backend_args = backend_args
         self.test_limit = test_limit
         self.num_drawn = 0
-        self.image_folder = os.sep
+        self.image_folder: str = os.sep
 
     def before_val(self, runner: Runner) -> None:
         """Find out what the images' names are relative to."""
@@ -76,24 +76,24 @@ class DetVisualizationHook(Hook):
         self,
         runner: Runner,
         batch_idx: int,
-        data_batch: dict,
-        outputs: Sequence[DetDataSample],
+        data_batch: dict | tuple | list | None = None,
+        outputs: Sequence[DetDataSample] | None = None,
     ) -> None:
         """Draw a picture every `interval` iterations."""
-        if self.draw and batch_idx % self.interval == 0:
+        if self.draw and outputs and batch_idx % self.interval == 0:
             self._draw(runner, outputs[0], prefix='val_', step=runner.iter + batch_idx)
 
     def after_test_iter(
         self,
         runner: Runner,
         batch_idx: int,
-        data_batch: dict,
-        outputs: Sequence[DetDataSample],
+        data_batch: dict | tuple | list | None = None,
+        outputs: Sequence[DetDataSample] | None = None,
     ) -> None:
         """Draw pictures of the images."""
         if not self.draw:
             return
-        for sample in outputs:
+        for sample in outputs or ():
             if self.num_drawn == self.test_limit:
                 return
             self.num_drawn += 1
@@ -131,7 +131,7 @@ class DetVisualizationHook(Hook):
 
 def common_folder(dataset: Dataset) -> str:
     """Return the folder below which all images of a data set are; `/` if it does not say."""
-    if not hasattr(dataset, 'get_data_info'):
+    if not isinstance(dataset, Sized) or not hasattr(dataset, 'get_data_info'):
         return os.sep
     paths = (dataset.get_data_info(index)['img_path'] for index in range(len(dataset)))
     folders = {os.path.dirname(os.path.abspath(path)) for path in paths}

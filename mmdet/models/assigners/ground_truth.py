@@ -5,6 +5,7 @@ Shape letters: T instances in the batch; H, W the padded input.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -59,7 +60,9 @@ def gather_ground_truth(
             'train_dataloader.dataset.pipeline'
         )
     mask_strides = set(mask_strides)
-    centers, areas, image = [], [], []
+    centers: list[Tensor] = []
+    areas: list[Tensor] = []
+    image: list[Tensor] = []
     scaled: dict[int, list[Tensor]] = {stride: [] for stride in mask_strides}
     for index, sample in enumerate(batch_data_samples):
         masks = sample.gt_instances.masks.pad(image_size).to_tensor()
@@ -96,5 +99,6 @@ def scale_down(masks: Tensor, stride: int) -> Tensor:
     stride x stride block (for an odd stride, the one); half of them are enough to set it.
     """
     low, high = (stride - 1) // 2, stride // 2
-    middle = sum(masks[:, y::stride, x::stride] for y in (low, high) for x in (low, high))
+    pixels = (masks[:, y::stride, x::stride] for y in (low, high) for x in (low, high))
+    middle = reduce(torch.add, pixels)
     return (middle >= 2).to(masks.dtype)

@@ -19,7 +19,7 @@ from mmdet.models.layers import reset_offsets
 from mmdet.registry import MODELS
 
 # depth: block, and the number of them in each stage
-ARCHITECTURES = {
+ARCHITECTURES: dict[int, tuple[type[BasicBlock | Bottleneck], tuple[int, ...]]] = {
     18: (BasicBlock, (2, 2, 2, 2)),
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
@@ -85,8 +85,8 @@ class ResNet(BaseModule):
             raise UserError(f"style must be 'pytorch' or 'caffe', not {style!r}")
         if not 1 <= num_stages <= 4 or max(out_indices) >= num_stages:
             raise UserError(f'out_indices {out_indices} do not fit num_stages {num_stages}')
-        block, num_blocks = ARCHITECTURES[depth]
-        if block is BasicBlock and (groups > 1 or dcn):
+        kind, num_blocks = ARCHITECTURES[depth]
+        if kind is BasicBlock and (groups > 1 or dcn):
             raise UserError(f'depth {depth} has no bottleneck blocks, which groups and dcn are for')
         super().__init__(init_cfg=init_cfg or SCRATCH_INIT)
         self.zero_init_residual = zero_init_residual and init_cfg is None
@@ -95,7 +95,7 @@ class ResNet(BaseModule):
         self.norm_eval = norm_eval
         norm = partial(_norm, norm_cfg=norm_cfg or dict(type='BN', requires_grad=True))
         block = partial(
-            block,
+            kind,
             groups=groups,
             base_width=base_width or (64 if groups == 1 else 4),
             norm_layer=norm,
@@ -109,10 +109,13 @@ class ResNet(BaseModule):
         for index in range(num_stages):
             planes = base_channels * 2**index
             stride = 1 if index == 0 else 2
-            stage = _stage(block, num_blocks[index], channels, planes, stride)
-            channels = planes * block.func.expansion
+            out_channels = planes * kind.expansion
+            stage = _stage(block, num_blocks[index], channels, planes, out_channels, stride)
+            channels = out_channels
             for built in stage:
-                if style == 'caffe' and isinstance(built, Bottleneck):
+                if not isinstance(built, Bottleneck):
+                    continue
+                if style == 'caffe':
                     built.conv1.stride, built.conv2.stride = built.conv2.stride, built.conv1.stride
                 if dcn and stage_with_dcn[index]:
                     built.conv2 = _deformable(built.conv2, dcn)
@@ -129,7 +132,7 @@ class ResNet(BaseModule):
             for module in self.modules():
                 if isinstance(module, BasicBlock | Bottleneck):
                     last = module.bn3 if isinstance(module, Bottleneck) else module.bn2
-                    nn.init.zeros_(last.weight)
+                    nn.init.zeros_(last.get_parameter('weight'))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the features of `out_indices` for (B, 3, H, W) images, at strides 4 to 32."""
@@ -160,10 +163,14 @@ class ResNet(BaseModule):
 
 
 def _stage(
-    block: partial, num_blocks: int, channels: int, planes: int, stride: int
+    block: partial[BasicBlock | Bottleneck],
+    num_blocks: int,
+    channels: int,
+    planes: int,
+    out_channels: int,
+    stride: int,
 ) -> nn.Sequential:
     """Return one stage: its first block strides, and projects the shortcut where it must."""
-    out_channels = planes * block.func.expansion
     blocks = []
     for index in range(num_blocks):
         step = stride if index == 0 else 1
@@ -178,7 +185,7 @@ def _stage(
     return nn.Sequential(*blocks)
 
 
-def _deformable(conv: nn.Conv2d, cfg: dict) -> nn.Module:
+def _deformable(conv: nn.Conv2d, cfg: dict) -> nn.Conv2d:
     """Return the deformable convolution of `cfg` in the place of an ordinary one."""
     return MODELS.build(
         dict(

@@ -34,6 +34,7 @@ class SOLO(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
+        # pyrefly: ignore[bad-argument-type]  # mmengine's BaseModule, which reads it, takes a list
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
@@ -49,6 +50,7 @@ class SOLO(BaseModel):
         """Return the pyramid levels of (B, 3, H, W) preprocessed images."""
         return self.neck(self.backbone(inputs))
 
+    # pyrefly: ignore[bad-override]  # mmengine's docstring allows more for `tensor` than its hints
     def forward(
         self,
         inputs: Tensor,
@@ -67,6 +69,7 @@ class SOLO(BaseModel):
         if mode == 'loss':
             return self.mask_head.loss(feats, data_samples)
         if mode == 'predict':
+            assert data_samples is not None
             results = [sample.new() for sample in data_samples]
             predictions = self.mask_head.predict(feats, data_samples)
             for result, instances in zip(results, predictions, strict=True):

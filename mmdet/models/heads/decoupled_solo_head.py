@@ -23,6 +23,8 @@ class BaseDecoupledHead(BaseSOLOHead):
     A subclass builds `conv_mask_list_x` and `conv_mask_list_y`, after its towers.
     """
 
+    conv_mask_list_x: nn.ModuleList
+    conv_mask_list_y: nn.ModuleList
     predicting_convs = ('conv_mask_list_x', 'conv_mask_list_y', 'conv_cls')
     num_factors = 2
 
@@ -46,15 +48,17 @@ class BaseDecoupledHead(BaseSOLOHead):
         """See `BaseSOLOHead.cell_masks`; two factors, at half the level's stride."""
         num_grid = self.num_grids[level]
         columns, rows = source
+        conv_x, conv_y = self.conv_mask_list_x[level], self.conv_mask_list_y[level]
+        assert isinstance(conv_x, nn.Conv2d) and isinstance(conv_y, nn.Conv2d)
         return torch.stack(
             (
                 draw_lines(
-                    self.conv_mask_list_x[level],
+                    conv_x,
                     [columns[image] for image in images],
                     [part % num_grid for part in cells],
                 ),
                 draw_lines(
-                    self.conv_mask_list_y[level],
+                    conv_y,
                     [rows[image] for image in images],
                     [part // num_grid for part in cells],
                 ),
@@ -124,7 +128,11 @@ def draw_lines(conv: nn.Conv2d, features: Sequence[Tensor], lines: Sequence[Tens
     Returns:
         (P, 2 h, 2 w) logits, image after image.
     """
-    drawn, picked, count = [], [], 0
+    bias = conv.bias
+    assert bias is not None  # `line_convs` builds them with it
+    drawn: list[Tensor] = []
+    picked: list[Tensor] = []
+    count = 0
     every = torch.arange(conv.out_channels, device=conv.weight.device)
     for wanted in lines:
         # No line is drawn more often than it takes to draw them all.
@@ -141,8 +149,8 @@ def draw_lines(conv: nn.Conv2d, features: Sequence[Tensor], lines: Sequence[Tens
     rows = [part.flatten(0, 1) for part in taps.split([len(part) for part in drawn])]
     maps = apply_rows(rows, features).unflatten(0, (-1, 9))
     # Nine half precision numbers would be added with a rounding each.
-    doubled = F.interpolate(maps.to(conv.bias.dtype), scale_factor=2, mode='bilinear')
+    doubled = F.interpolate(maps.to(bias.dtype), scale_factor=2, mode='bilinear')
     size = doubled.shape[-2:]
     summed = F.fold(doubled.flatten(2), size, kernel_size=3, padding=1)[:, 0]
-    summed = summed + conv.bias.index_select(0, chosen)[:, None, None]
+    summed = summed + bias.index_select(0, chosen)[:, None, None]
     return summed.index_select(0, torch.cat(picked))

@@ -73,6 +73,7 @@ class MaskFeatModule(BaseModule):
         """Return the (B, out_channels, H, W) mask feature of (B, in_channels, H, W) levels."""
         merged = 0
         for level, convs in enumerate(self.convs_all_levels, start=self.start_level):
+            assert isinstance(convs, nn.Sequential)  # a ModuleList does not say of what
             feature = feats[level]
             if level == self.end_level > self.start_level:
                 feature = with_coordinates(feature)

@@ -50,6 +50,7 @@ class SOLOHead(BaseSOLOHead):
     ) -> Tensor:
         """See `BaseSOLOHead.cell_masks`; one factor, at half the level's stride."""
         conv = self.conv_mask_list[level]
+        assert isinstance(conv, nn.Conv2d) and conv.bias is not None
         chosen = torch.cat(tuple(cells))
         rows = conv.weight.flatten(1).index_select(0, chosen)
         maps = apply_rows(

@@ -43,16 +43,16 @@ class SOLOV2Head(BaseSOLOHead):
         if self.dynamic_conv_size != 1:
             raise UserError(f'SOLOV2Head draws with 1 x 1 kernels, not {self.dynamic_conv_size}')
         self.kernel_convs = self.tower(self.in_channels + 2)
-        self.mask_feature_head = MaskFeatModule(
-            **{**mask_feature_head, 'in_channels': self.in_channels}
-        )
-        self.conv_kernel = nn.Conv2d(
-            self.feat_channels, self.mask_feature_head.out_channels, 3, padding=1
-        )
-        self.mask_strides = (self.mask_feature_head.mask_stride,) * len(self.num_grids)
+        arguments: dict = {**mask_feature_head, 'in_channels': self.in_channels}
+        feature_head = MaskFeatModule(**arguments)
+        self.mask_feature_head = feature_head
+        self.conv_kernel = nn.Conv2d(self.feat_channels, feature_head.out_channels, 3, padding=1)
+        self.mask_strides = (feature_head.mask_stride,) * len(self.num_grids)
 
     def mask_sources(self, feats: Sequence[Tensor], levels: Sequence[Tensor]) -> list[KernelSource]:
         """Return for each level its kernels and, the same for all, the mask feature."""
+        # The argument of that name, a dict, is gone by now.
+        assert isinstance(self.mask_feature_head, MaskFeatModule)
         mask_feature = self.mask_feature_head(feats).unbind()
         return [
             (self.kernels(level, num_grid).unbind(), mask_feature)

@@ -71,29 +71,36 @@ class _DeformConv2d(nn.Conv2d):
 
     def reset_offsets(self) -> None:
         """Let it begin as an ordinary convolution."""
-        nn.init.zeros_(self.conv_offset.weight)
-        nn.init.zeros_(self.conv_offset.bias)
+        for parameter in self.conv_offset.parameters():
+            nn.init.zeros_(parameter)
 
-    def forward(self, feature: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Return (B, out_channels, H', W') for a (B, in_channels, H, W) feature."""
         # bfloat16 cannot tell 5.3 pixels from 5.31.
-        with torch.autocast(feature.device.type, enabled=False):
-            feature = feature.to(self.weight.dtype)
+        with torch.autocast(input.device.type, enabled=False):
+            feature = input.to(self.weight.dtype)
             predicted = self.conv_offset(feature)
             return deform_conv2d(
                 feature,
                 predicted[:, : 2 * self.num_positions],
                 self.weight,
                 self.bias,
-                stride=self.stride,
-                padding=self.padding,
-                dilation=self.dilation,
+                stride=_pair(self.stride),
+                padding=_pair(self.padding),
+                dilation=_pair(self.dilation),
                 mask=self.modulation(predicted[:, 2 * self.num_positions :]),
             )
 
     def modulation(self, logits: Tensor) -> Tensor | None:
         """Return the weight of each position that is read; None: all the same."""
         return None
+
+
+def _pair(setting: str | tuple[int, ...]) -> tuple[int, int]:
+    """Return a setting of `nn.Conv2d` as torchvision's operator takes it."""
+    assert not isinstance(setting, str)  # nothing pads here by a name
+    height, width = setting
+    return height, width
 
 
 @MODELS.register_module('DCN')

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from mmengine.dataset import Compose
 
+from mmdet.datasets.transforms import Resize
 from mmdet.errors import UserError
 from mmdet.registry import TRANSFORMS
 from tests.datasets.transforms.results import apply, results_of
@@ -30,6 +31,7 @@ def check_alignment(results: dict) -> None:
         ('Resize', dict(scale_factor=0.5), (20, 32)),
         ('RandomResize', dict(scale=(64, 40), ratio_range=(2.0, 2.0), keep_ratio=True), (80, 128)),
         ('RandomChoiceResize', dict(scales=[(96, 60)], keep_ratio=True), (60, 96)),
+        ('RandomChoiceResize', dict(scales=[(96, 60)], resize_type=Resize), (60, 96)),
         ('RandomFlip', dict(prob=1.0), (40, 64)),
         ('RandomFlip', dict(prob=1.0, direction='vertical'), (40, 64)),
         ('RandomFlip', dict(prob=1.0, direction='diagonal'), (40, 64)),
@@ -115,12 +117,15 @@ def test_images_without_instances(name):
     assert results['gt_masks'].masks.shape == (0, *results['img_shape'])
 
 
-@pytest.mark.parametrize('name', ['RandomCrop', 'FilterAnnotations', 'PackDetInputs'])
+@pytest.mark.parametrize(
+    'name', ['RandomCrop', 'FilterAnnotations', 'PackDetInputs', 'LoadAnnotations']
+)
 def test_results_are_not_changed_in_place(name):
     arguments = dict(
         RandomCrop=dict(crop_size=(60, 38), recompute_bbox=True),
         FilterAnnotations=dict(min_gt_bbox_wh=(20, 20)),
         PackDetInputs=dict(),
+        LoadAnnotations=dict(with_mask=True),
     )
     given = results_of()
     before = {**given}

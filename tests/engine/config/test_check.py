@@ -4,6 +4,8 @@ import copy
 
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import EMAHook
+from mmengine.model import ExponentialMovingAverage
 
 from mmdet.engine.config import check_config, require_stage
 from mmdet.errors import UserError
@@ -318,3 +320,24 @@ def test_num_classes_of_data_sets_that_are_joined(cfg):
     dataset = dict(cfg['train_dataloader']['dataset'], metainfo=dict(classes=('bolt',)))
     cfg['train_dataloader']['dataset'] = dict(type='ConcatDataset', datasets=[dataset, dataset])
     assert 'num_classes is 80, but train_dataloader has 1 classes' in complaint_of(cfg)
+
+
+def test_types_may_be_classes_or_carry_this_projects_scope(cfg):
+    average = dict(ema_type=ExponentialMovingAverage, momentum=2e-4)
+    cfg['custom_hooks'] = [
+        dict(type=EMAHook, **average),
+        dict(type='mmdet.EMAHook', **average),
+        dict(type='mmdet.EMAHook', ema_type='mmdet.ExpMomentumEMA', gamma=1000),
+    ]
+    cfg['train_dataloader']['sampler'] = dict(type='mmdet.InfiniteSampler')
+    cfg['optim_wrapper']['optimizer'] = dict(type='mmdet.SGD', lr=0.01)
+    check_config(cfg)
+    cfg['custom_hooks'][0]['momentun'] = 0.1
+    assert "'momentun'; did you mean 'momentum'?" in complaint_of(cfg)
+
+
+def test_settings_that_mmengine_and_torch_read_from_text(cfg):
+    cfg['optim_wrapper']['clip_grad'] = dict(max_norm=35, norm_type='inf')
+    cfg |= dict(activation_checkpointing='backbone', efficient_conv_bn_eval='backbone')
+    cfg['custom_hooks'] = [dict(type='ProfilerHook', on_trace_ready=dict(type='tb_trace'))]
+    check_config(cfg)

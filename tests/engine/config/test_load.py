@@ -66,3 +66,11 @@ def test_the_launcher_is_the_options(tmp_path):
     path.write_text(f"_base_ = '{SOLO}'\nlauncher = 'pytorch'\n")
     assert load(str(path)).launcher == 'none'
     assert load(str(path), '--launcher', 'slurm').launcher == 'slurm'
+
+
+def test_what_the_tools_add_is_found_in_a_config_without_a_scope(tmp_path):
+    path = tmp_path / 'pure.py'
+    path.write_text(f"_base_ = '{SOLO}'\ndefault_scope = None\n")
+    assert load(str(path)).default_scope == 'mmdet'
+    path.write_text(f"_base_ = '{SOLO}'\ndefault_scope = 'mine'\n")
+    assert load(str(path)).default_scope == 'mine'

@@ -1,6 +1,8 @@
 import pytest
 
-from mmdet.engine.config import datasets_of, metrics_of
+from mmdet.engine.config import datasets_of, is_a, metrics_of
+from mmdet.evaluation import CocoMetric
+from mmdet.registry import METRICS
 
 A, B = dict(type='A'), dict(type='B')
 
@@ -30,3 +32,13 @@ def test_metrics_of_every_form(evaluator):
 def test_a_single_metric_or_none():
     assert metrics_of(A) == metrics_of(dict(metrics=A)) == [A]
     assert metrics_of(None) == []
+
+
+@pytest.mark.parametrize('kind', ['CocoMetric', 'mmdet.CocoMetric', CocoMetric])
+def test_a_type_may_be_a_name_or_a_class(kind):
+    assert is_a(dict(type=kind), METRICS, CocoMetric)
+
+
+@pytest.mark.parametrize('node', [dict(type='DumpResults'), dict(type=dict), dict()])
+def test_what_is_no_such_type(node):
+    assert not is_a(node, METRICS, CocoMetric)

@@ -62,6 +62,7 @@ def test_modules_without_arguments_take_none():
         ([], dict | None, False),
         (dict(type='ReLU'), nn.Module, True),
         ('ReLU', nn.Module, False),
+        (dict, str, True),  # a class for its name
         ('a', Literal['a', 'b'], True),
         ('c', Literal['a', 'b'], False),
         ('anything', Any, True),

@@ -77,7 +77,7 @@ def test_pretrained_weights_come_from_torchvisions_cache(tmp_path, monkeypatch):
     name = f'resnet18-{hashlib.sha256(saved.read_bytes()).hexdigest()[:8]}.pth'
     (tmp_path / 'checkpoints').mkdir()
     saved.rename(tmp_path / 'checkpoints' / name)
-    weights = SimpleNamespace(IMAGENET1K_V1=SimpleNamespace(url=f'https://nowhere.invalid/{name}'))
+    weights = dict(IMAGENET1K_V1=SimpleNamespace(url=f'https://nowhere.invalid/{name}'))
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
     monkeypatch.setattr(torchvision.models, 'get_model_weights', dict(resnet18=weights).get)
     model = ResNet(18, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18'))

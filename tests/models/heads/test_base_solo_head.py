@@ -68,6 +68,28 @@ def test_a_batch_that_does_not_fit_the_pyramid_is_refused(head, feats):
         head.loss(feats, [sample_of([], shape=(90, 128))] * 2)
 
 
+PREDICTING = {
+    'solo': ('conv_mask_list.', 'conv_cls.'),
+    'decoupled': ('conv_mask_list_x.', 'conv_mask_list_y.', 'conv_cls.'),
+    'decoupled-light': ('conv_mask_list_x.', 'conv_mask_list_y.', 'conv_cls.'),
+    'solov2': ('conv_cls.',),
+}
+
+
+@pytest.mark.parametrize('kind', PREDICTING)
+def test_weights_begin_small_and_predictions_improbable(kind, build_head):
+    head = build_head(kind)
+    head.init_weights()
+    for name, parameter in head.named_parameters():
+        # A `ConvModule` that is no part of a list initialises itself, in mmdetection too.
+        if parameter.dim() == 4 and 'conv_pred' not in name:
+            assert parameter.std().item() == pytest.approx(0.01, rel=0.3), name
+        elif name.startswith(PREDICTING[kind]):
+            torch.testing.assert_close(parameter.sigmoid(), torch.full_like(parameter, 0.01))
+        elif name.endswith('conv_kernel.bias'):
+            assert (parameter == 0).all()
+
+
 def test_deformable_convolutions_begin_as_ordinary_ones(build_head):
     for kind in ('decoupled-light-dcn', 'solov2-dcn'):
         head = build_head(kind)

@@ -45,6 +45,21 @@ def test_the_mask_feature_has_the_finest_levels_size(feats):
     assert coarsest.in_channels == 16 + 2  # coordinates
 
 
+def test_the_mask_feature_begins_with_small_weights_and_without_offsets():
+    args = dict(in_channels=16, feat_channels=8, start_level=0, end_level=2, out_channels=5)
+    ordinary, deformable = MaskFeatModule(**args), MaskFeatModule(**args, conv_cfg=dict(type='DCN'))
+    for module in (ordinary, deformable):
+        for parameter in module.parameters():
+            torch.nn.init.ones_(parameter)
+        module.init_weights()
+    for name, parameter in ordinary.convs_all_levels.named_parameters():
+        if parameter.dim() == 4:
+            assert parameter.std().item() == pytest.approx(0.01, rel=0.4), name
+    offsets = [value for name, value in deformable.named_parameters() if 'conv_offset' in name]
+    assert len(offsets) == 2 * 5
+    assert all((value == 0).all() for value in offsets)
+
+
 def test_a_part_of_the_pyramid(feats):
     module = MaskFeatModule(
         in_channels=16, feat_channels=8, start_level=1, end_level=2, out_channels=5
