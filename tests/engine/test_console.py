@@ -54,6 +54,14 @@ def test_debug_shows_all(tmp_path, capsys):
     assert 'System environment' in capsys.readouterr().out
 
 
+def test_the_log_file_of_a_run_bears_a_full_disk(tmp_path):
+    logger = logger_of('careful', tmp_path / 'log')
+    (file,) = (each for each in logger.handlers if isinstance(each, logging.FileHandler))
+    assert type(file) is LogFile
+    logger.info('one')
+    assert (tmp_path / 'log').read_text().endswith('one\n')
+
+
 def test_a_full_disk_is_said_once(tmp_path, capsys):
     """Where nothing can be written: a device that is always full."""
     if not Path('/dev/full').exists():

@@ -13,7 +13,7 @@ from pycocotools.cocoeval import COCOeval
 from mmdet.datasets.shapes import CLASSES
 from mmdet.errors import UserError
 from mmdet.evaluation import CocoMetric
-from mmdet.evaluation.coco_metric import FIGURES
+from mmdet.evaluation.coco_metric import FIGURES, _table
 from mmdet.structures import RLEMasks
 from mmdet.structures.segmentation import as_rle
 
@@ -341,3 +341,13 @@ def test_wrong_arguments_are_named(ann_file):
         CocoMetric(ann_file, metric='proposal')
     with pytest.raises(UserError, match='outfile_prefix'):
         CocoMetric(ann_file, format_only=True)
+
+
+def test_figures_stand_in_columns_from_top_to_bottom():
+    lines = _table(('class', 'AP'), dict(nut=0.5, bolt=-1.0, pin=0.12345), columns=2).splitlines()
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in lines if '|' in line]
+    assert rows == [
+        ['class', 'AP', 'class', 'AP'],
+        ['nut', '0.500', 'pin', '0.123'],
+        ['bolt', '-', '', ''],
+    ]

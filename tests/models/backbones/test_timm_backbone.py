@@ -9,7 +9,7 @@ from torch import nn
 
 from mmdet.engine.config import check_config
 from mmdet.errors import UserError
-from mmdet.models.backbones.timm_backbone import TIMMBackbone, _try_out
+from mmdet.models.backbones.timm_backbone import TIMMBackbone, _one_line, _try_out
 
 TINY_CONVNEXT = dict(model_name='convnext_atto', dims=(8, 16, 24, 32), depths=(1, 1, 1, 1))
 TINY_SWIN = dict(
@@ -110,6 +110,11 @@ class Fixed(nn.Module):
 def test_features_that_do_not_follow_the_images_size_are_refused():
     with pytest.raises(UserError, match=r'any size .*features of \[\(2, 2, 8, 8\)\] instead of'):
         _try_out(Fixed(), 'fixed', 3)
+
+
+def test_what_a_model_says_becomes_one_line_that_is_not_too_long():
+    assert _one_line(ValueError('size 7\n  is odd')) == 'ValueError: size 7 is odd'
+    assert _one_line(ValueError('7' * 400)) == f'ValueError: {"7" * 288}...'
 
 
 def test_without_timm_the_extra_is_named(monkeypatch):
