@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from os.path import basename, dirname, join
 
 import numpy as np
-from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import LocalBackend
@@ -192,8 +191,10 @@ class CocoDataset(BaseDataset):
             )
 
     def _are_images_local(self) -> bool:
-        loaders = [each for each in self.pipeline.transforms if isinstance(each, LoadImageFromFile)]
-        backend_args = loaders[0].backend_args if loaders else self.backend_args
+        loaders = [each for each in self.pipeline.transforms if hasattr(each, 'imdecode_backend')]
+        backend_args = self.backend_args
+        if loaders:
+            backend_args = getattr(loaders[0], 'backend_args', None)
         return isinstance(file_backend(self.data_prefix['img'], backend_args), LocalBackend)
 
 
