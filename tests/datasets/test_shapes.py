@@ -83,6 +83,11 @@ def test_the_splits_share_no_image(root):
     assert len(set(hashes)) == len(hashes)
 
 
+def test_an_image_that_cannot_be_written_is_an_error(tmp_path):
+    with pytest.raises(OSError, match=r'cannot write .*none/000000000001\.jpg'):
+        shapes._write_image(0, tmp_path / 'none', (0, 0))
+
+
 def test_an_interrupted_drawing_leaves_nothing(tmp_path, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt

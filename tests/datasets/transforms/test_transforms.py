@@ -228,6 +228,10 @@ class TestFilterAnnotations:
         left = apply('FilterAnnotations', results_of(), **arguments, keep_empty=False)
         assert len(left['gt_bboxes']) == 0
 
+    def test_nothing_to_filter_by(self):
+        with pytest.raises(UserError, match='needs by_box or by_mask'):
+            TRANSFORMS.build(dict(type='FilterAnnotations', by_box=False))
+
     def test_an_image_that_had_nothing_stays(self):
         assert apply('FilterAnnotations', results_of([])) is not None
 
