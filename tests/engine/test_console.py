@@ -13,9 +13,7 @@ def logger_of(name: str, file: Path, *, level: str = 'INFO') -> MMLogger:
     return logger
 
 
-def say_as_mmengine(
-    message: str, level: int = logging.INFO, module: str = 'runner.runner'
-) -> None:
+def say_as_mmengine(message: str, level: int = logging.INFO, module: str = 'runner.runner') -> None:
     """Log as a module of mmengine's does, where one can be made to."""
     namespace = {'__name__': f'mmengine.{module}', 'print_log': print_log}
     exec(f'print_log({message!r}, "current", {level})', namespace)
