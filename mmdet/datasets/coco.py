@@ -16,7 +16,7 @@ from mmdet.registry import DATASETS
 from .coco_annotations import place
 from .coco_classes import COCO_CLASSES
 from .coco_file import LAYOUT, category_labels, garbage_left_alone, read_coco_file
-from .coco_values import Identifier
+from .coco_values import Identifier, is_set
 from .file_backend import file_backend
 from .findings import UNTRAINED
 
@@ -211,7 +211,7 @@ def _files_in(folder: str) -> set[str] | None:
 def _why_untrained(annotation: dict, image: dict) -> str | None:
     """Return why nothing can be learned from an annotation, as in mmdetection."""
     x, y, width, height = annotation['bbox']
-    if annotation.get('ignore') in (1, '1', 'true'):
+    if is_set(annotation.get('ignore')):
         return 'marked "ignore"'
     if width < 1 or height < 1:
         return 'with a box of less than a pixel'
