@@ -66,7 +66,7 @@ def test_a_disk_too_small_for_any_checkpoint(config, environment, mounted):
 def test_a_read_only_disk(config, environment, mounted):
     subprocess.run(['mount', '-o', 'remount,ro', str(mounted)], check=True)
     run = train(config, environment, '--work-dir', mounted / 'w')
-    assert_one_line(run, f'{mounted}/w: cannot be written, its file system is read-only')
+    assert_one_line(run, f'folder {mounted}/w cannot be written: Read-only file system')
 
 
 def test_a_file_where_the_work_directory_should_be(config, environment, tmp_path):
