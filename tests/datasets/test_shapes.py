@@ -98,6 +98,17 @@ def test_an_interrupted_drawing_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_cannot_be_put_in_its_place_is_an_error(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError('no')
+
+    monkeypatch.setattr(shapes.Path, 'rename', refuse)
+    monkeypatch.setattr(shapes, '_draw_split', lambda *args, **kwargs: None)
+    with pytest.raises(OSError, match='no'):
+        shapes.draw_dataset(tmp_path / 'shapes', num_train=1, num_val=1, num_workers=1)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_loser_of_a_race_discards_its_own(tmp_path, monkeypatch):
     root = tmp_path / 'shapes'
     draw_split = shapes._draw_split

@@ -226,12 +226,18 @@ def test_autocast_keeps_losses_in_float32(device):
         ('logits', (torch.zeros(3, 2, dtype=torch.int32), torch.zeros(3, dtype=torch.long))),
         ('labels', (torch.zeros(3, 2), torch.zeros(4, dtype=torch.long))),
         ('labels', (torch.zeros(3, 2), torch.zeros(3))),
+        ('labels', (torch.zeros(3, 2), torch.zeros(3, dtype=torch.bool))),
         ('labels', (torch.zeros(3, 2), torch.zeros(3, dtype=torch.long, device='meta'))),
     ],
 )
 def test_wrong_arguments_of_focal_loss_are_named(name, arguments):
     with pytest.raises(ValueError, match=f'^{name}'):
         sigmoid_focal_loss(*arguments)
+
+
+def test_a_negative_gamma_is_refused():
+    with pytest.raises(ValueError, match='gamma must not be negative'):
+        sigmoid_focal_loss(torch.zeros(3, 2), torch.zeros(3, dtype=torch.long), gamma=-0.5)
 
 
 @pytest.mark.parametrize(

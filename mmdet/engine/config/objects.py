@@ -26,7 +26,7 @@ class Place:
     """Where a config describes an object.
 
     Attributes:
-        registry: where its type is looked up; None for anywhere.
+        registry: where its type is looked up; None for anywhere. One with nothing in it is false.
         default: its type if none is named.
         supplied: the arguments that it gets from elsewhere; None if those are not known, so that
             no other can be said to be missing.
@@ -94,7 +94,9 @@ def check_object(node: object, path: str, place: Place) -> Iterator[str]:
         place: what may stand there.
     """
     if not isinstance(node, Mapping):
-        if place.registry and (node is None or isinstance(node, str | int | float | list | tuple)):
+        if place.registry is not None and (
+            node is None or isinstance(node, str | int | float | list | tuple)
+        ):
             kind = place.registry.name
             yield f'{path} is {node!r}, which describes no {kind}: a dict with a type does'
         return
@@ -173,7 +175,7 @@ def _find(node: Mapping, place: Place) -> Callable:
     Raises:
         UserError: there is no type, or none of that name in this place.
     """
-    kind = _article(place.registry.name if place.registry else 'object')
+    kind = _article(place.registry.name if place.registry is not None else 'object')
     name = node.get('type', place.default)
     if name is None:
         raise UserError(f'it names no type of {kind}')
@@ -183,7 +185,7 @@ def _find(node: Mapping, place: Place) -> Callable:
         raise UserError(f'type is {name!r}, not the name of {kind}')
     scope = node.get('_scope_')
     full_name = name if scope in (None, 'mmdet', 'mmengine') else f'{scope}.{name}'
-    registries = [place.registry] if place.registry else _ALL
+    registries = [place.registry] if place.registry is not None else _ALL
     for registry in registries:
         if (found := _look_up(registry, full_name)) is not None:
             return found

@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,10 @@ def test_files_that_are_no_checkpoints(tmp_path):
     (tmp_path / 'empty.pth').write_bytes(b'')
     with pytest.raises(UserError, match='is not a checkpoint'):
         load(tmp_path / 'empty.pth')
+    with zipfile.ZipFile(tmp_path / 'other.pth', 'w') as archive:
+        archive.writestr('a/readme', 'hello')
+    with pytest.raises(UserError, match=r'other\.pth is not a checkpoint, or is cut off: Runtime'):
+        load(tmp_path / 'other.pth')
     torch.save([1, 2], tmp_path / 'list.pth')
     with pytest.raises(UserError, match='it holds a list'):
         load(tmp_path / 'list.pth')

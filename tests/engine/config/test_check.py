@@ -80,6 +80,10 @@ def complaint_of(cfg: dict) -> str:
         ('optim_wrapper.clipgrad.max_norm=1', "no argument 'clipgrad'; did you mean 'clip_grad'"),
         ('optim_wrapper.paramwise_cfg.bias_lr=1', "no setting 'bias_lr'; .* 'bias_lr_mult'"),
         ('optim_wrapper.constructor=Mine', "optim_wrapper.constructor: there is no type 'Mine'"),
+        ('optim_wrapper.optimizer.type=Resize', "'Resize' is a transform, not an optimizer"),
+        ('optim_wrapper.optimizer.type=3', 'type is 3, not the name of an optimizer'),
+        ('optim_wrapper.optimizer=SGD', "optimizer is 'SGD', which describes no optimizer"),
+        ('train_cfg.type=SGD', "train_cfg: 'SGD' is an optimizer, not a loop"),
         ('train_cfg.max_epoch=1', "no argument 'max_epoch'; did you mean 'max_epochs'"),
         ("train_cfg.max_epochs='12a'", r"train_cfg.max_epochs is '12a' \(str\), not integer"),
         ('train_cfg.max_epochs=0', 'train_cfg.max_epochs is 0, which is below 1'),
@@ -99,6 +103,7 @@ def complaint_of(cfg: dict) -> str:
         ('model=None', "there is no 'model'"),
         ('val_evaluator=None', 'val_dataloader needs val_evaluator beside it'),
         ('resume=work_dirs/x.pth', r"resume is 'work_dirs/x.pth' \(str\), not bool"),
+        ('runner_type=SGD', "runner_type: 'SGD' is an optimizer, not a runner"),
         ('runner_type=Runer', "runner_type: there is no type 'Runer'; did you mean 'Runner'"),
     ],
 )

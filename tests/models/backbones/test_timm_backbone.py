@@ -1,13 +1,15 @@
 import sys
+from types import SimpleNamespace
 
 import huggingface_hub.constants
 import pytest
 import timm
 import torch
+from torch import nn
 
 from mmdet.engine.config import check_config
 from mmdet.errors import UserError
-from mmdet.models.backbones.timm_backbone import TIMMBackbone
+from mmdet.models.backbones.timm_backbone import TIMMBackbone, _try_out
 
 TINY_CONVNEXT = dict(model_name='convnext_atto', dims=(8, 16, 24, 32), depths=(1, 1, 1, 1))
 TINY_SWIN = dict(
@@ -94,6 +96,20 @@ def test_parameters_that_the_features_do_not_need_are_not_learnt():
 def test_what_cannot_be_built_is_named(arguments, message):
     with pytest.raises(UserError, match=message):
         TIMMBackbone(**arguments)
+
+
+class Fixed(nn.Module):
+    """Gives features of one size, whatever the images' is."""
+
+    feature_info = SimpleNamespace(reduction=lambda: [4], channels=lambda: [2])
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        return [torch.ones(len(images), 2, 8, 8)]
+
+
+def test_features_that_do_not_follow_the_images_size_are_refused():
+    with pytest.raises(UserError, match=r'any size .*features of \[\(2, 2, 8, 8\)\] instead of'):
+        _try_out(Fixed(), 'fixed', 3)
 
 
 def test_without_timm_the_extra_is_named(monkeypatch):
