@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
 
-from mmdet.datasets.transforms import Resize
+from mmdet.datasets.transforms import RandomChoiceResize, RandomResize, Resize
 from mmdet.errors import UserError
 from mmdet.registry import TRANSFORMS
 from tests.datasets.transforms.results import apply, results_of
@@ -47,6 +48,18 @@ def test_image_boxes_and_masks_stay_together(name, arguments, shape):
     results = apply(name, results_of(), **arguments)
     assert results['img_shape'] == shape
     check_alignment(results)
+
+
+@pytest.mark.parametrize(
+    'transform',
+    [
+        RandomResize((64, 40), ratio_range=(2.0, 2.0), keep_ratio=True),
+        RandomChoiceResize([(96, 60)], keep_ratio=True),
+    ],
+)
+def test_the_resize_inside_is_ours_whatever_names_mean_by_default(transform):
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        check_alignment(transform(results_of()))
 
 
 def test_padding_is_at_the_right_and_at_the_bottom():
