@@ -26,7 +26,7 @@ import re
 import shlex
 import shutil
 import subprocess
-import sysconfig
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from logging import INFO
@@ -57,10 +57,13 @@ def find_torch() -> Path:
     spec = importlib.util.find_spec('torch')
     if spec and spec.origin:
         return Path(spec.origin).parent
-    installed = Path(sysconfig.get_path('platlib'), 'torch')
-    if not (installed / 'include').is_dir():
-        raise CompileError(f'torch is needed, and neither here nor in {installed.parent}')
-    return installed
+    # pip hides the environment that it installs into from its own by PYTHONPATH, which -E
+    # ignores; -P leaves out the folder that it builds in.
+    find = "import importlib.util as util; print(util.find_spec('torch').origin)"
+    found = subprocess.run([sys.executable, '-EP', '-c', find], capture_output=True, text=True)
+    if found.returncode:
+        raise CompileError(f'torch is needed, and {sys.executable} has none')
+    return Path(found.stdout.strip()).parent
 
 
 def find_cxx() -> list[str]:

@@ -114,6 +114,17 @@ def exit_on_user_error() -> Iterator[None]:
         _exit(f'{place}{_SYSTEM_ERRORS[error.errno]}', code=2)
     except KeyboardInterrupt:
         _exit('interrupted', code=130)
+    except Exception as error:
+        # What Ctrl-C met may have turned it into an error of its own, as mmengine's Config does.
+        if not _arose_from(error, KeyboardInterrupt):
+            raise
+        _exit('interrupted', code=130)
+
+
+def _arose_from(error: BaseException | None, kind: type[BaseException]) -> bool:
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _exit(message: str, *, code: int) -> None:

@@ -108,6 +108,16 @@ def test_other_errors_are_left_alone():
             raise error
 
 
+def test_ctrl_c_that_became_another_error_is_told(capsys):
+    with pytest.raises(SystemExit) as end, exit_on_user_error():
+        try:
+            raise KeyboardInterrupt
+        except BaseException as error:
+            raise SyntaxError('the whole config') from error
+    assert end.value.code == 130
+    assert capsys.readouterr().err == 'error: interrupted\n'
+
+
 def test_ctrl_c_is_one_line(environment):
     program = (
         'import time\nfrom mmdet.errors import exit_on_user_error\n'

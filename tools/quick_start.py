@@ -6,6 +6,7 @@ python tools/quick_start.py [CONFIG] [options of tools/train.py]
 import os
 import runpy
 import sys
+from functools import partial
 from pathlib import Path
 
 from mmdet.engine.quick_start import choose, this_machine, train_and_draw
@@ -27,6 +28,8 @@ def main() -> None:
     print(choice.reason, flush=True)
     # By path: `import test` means a package of Python's own to most readers.
     train, test = (runpy.run_path(str(TOOLS / name))['main'] for name in ('train.py', 'test.py'))
+    # What is drawn at the end is looked for at the beginning.
+    train = partial(train, stages=('train', 'val', 'test'))
     train_and_draw([choice.config, *choice.options], train=train, test=test)
 
 

@@ -37,11 +37,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> Runner:
+def main(argv: Sequence[str] | None = None, *, stages: Sequence[str] = ('train', 'val')) -> Runner:
     """Train, and return the runner: its `work_dir` holds what the training left.
 
     Args:
         argv: the command line without the program's name; this process's own if it is None.
+        stages: of `train`, `val` and `test`, those whose files are looked for before the training.
 
     Raises:
         UserError: something that the user can mend.
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> Runner:
         latest = checkpoint_to_resume(cfg.work_dir)
         cfg.resume = latest is not None
         cfg.load_from = latest or cfg.get('load_from')
-    check_files(cfg, ('train', 'val'))
+    check_files(cfg, stages)
     runner = build_runner(cfg)
     if cfg.get('resume'):
         check_fit(runner.model, cfg.load_from, resume=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from os.path import basename, dirname, join
 
 import numpy as np
-from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import LocalBackend
@@ -17,7 +16,7 @@ from mmdet.registry import DATASETS
 from .coco_annotations import place
 from .coco_classes import COCO_CLASSES
 from .coco_file import LAYOUT, category_labels, garbage_left_alone, read_coco_file
-from .coco_values import Identifier
+from .coco_values import Identifier, is_set
 from .file_backend import file_backend
 from .findings import UNTRAINED
 
@@ -192,8 +191,10 @@ class CocoDataset(BaseDataset):
             )
 
     def _are_images_local(self) -> bool:
-        loaders = [each for each in self.pipeline.transforms if isinstance(each, LoadImageFromFile)]
-        backend_args = loaders[0].backend_args if loaders else self.backend_args
+        loaders = [each for each in self.pipeline.transforms if hasattr(each, 'imdecode_backend')]
+        backend_args = self.backend_args
+        if loaders:
+            backend_args = getattr(loaders[0], 'backend_args', None)
         return isinstance(file_backend(self.data_prefix['img'], backend_args), LocalBackend)
 
 
@@ -210,7 +211,7 @@ def _files_in(folder: str) -> set[str] | None:
 def _why_untrained(annotation: dict, image: dict) -> str | None:
     """Return why nothing can be learned from an annotation, as in mmdetection."""
     x, y, width, height = annotation['bbox']
-    if annotation.get('ignore') in (1, '1', 'true'):
+    if is_set(annotation.get('ignore')):
         return 'marked "ignore"'
     if width < 1 or height < 1:
         return 'with a box of less than a pixel'

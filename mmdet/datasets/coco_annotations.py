@@ -12,7 +12,7 @@ from mmdet.errors import UserError
 from mmdet.structures.segmentation import as_rle
 
 from .box_check import BoxCheck
-from .coco_values import Identifier, identifier_key, real_number
+from .coco_values import Identifier, identifier_key, is_set, real_number
 from .findings import LEFT_OUT, NOTICED, REPAIRED, Findings
 from .segmentation_check import Extent, UnusableMaskError, check_segmentation
 
@@ -62,6 +62,7 @@ def check_annotations(
             f'{path}: none of its {len(entries)} annotations can be used: {findings.summary()}'
         )
     boxes.refuse_most_strange(path)
+    _notice_many_crowds(usable, findings)
     return usable
 
 
@@ -70,6 +71,18 @@ def place(annotation: dict, number: int | None = None) -> str:
     identifier = annotation.get('id')
     name = f'number {number}' if identifier is None else f'{identifier!r}'
     return f'annotation {name} of image {annotation["image_id"]!r}'
+
+
+def _notice_many_crowds(annotations: Sequence[dict], findings: Findings) -> None:
+    """Say that nothing is learned from crowds, where they are so many that they may be none.
+
+    COCO has one in 80 annotations. CVAT marks every mask so that was painted and not outlined.
+    """
+    crowds = [annotation for annotation in annotations if annotation['iscrowd']]
+    if len(crowds) < 3 or 4 * len(crowds) <= len(annotations):
+        return
+    for annotation in crowds:
+        findings.add(NOTICED, 'marked "iscrowd", from which nothing is learned', place(annotation))
 
 
 def _repaired(
@@ -112,7 +125,7 @@ def _repaired(
         category_id=category_id,
         bbox=box,
         area=area,
-        iscrowd=int(annotation.get('iscrowd') in (1, '1', 'true')),
+        iscrowd=int(is_set(annotation.get('iscrowd'))),
         segmentation=segmentation,
     )
     return fields, repairs, extent

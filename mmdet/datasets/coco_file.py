@@ -27,6 +27,7 @@ said in one line of the log with the first of each kind.
 | an annotation of an image or a category that the file does not have | left out |
 | a box of less than a pixel, or outside of the image; `ignore` | counts in evaluation, is not trained on |
 | `iscrowd` | as COCO says: nothing is learned from it, and what is found in it is not wrong |
+| more than a quarter of all are `iscrowd`, as painted masks of CVAT's | kept so, and said |
 | two images of one file | kept, and said |
 | a picture of another size than its `height` and `width` | refused when it is read, see `image_file.py` |
 | a picture that is not there | refused before training, unless `ignore_empty` passes over it |

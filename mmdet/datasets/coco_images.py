@@ -37,12 +37,17 @@ def check_images(entries: list[dict], path: str, findings: Findings) -> list[dic
         where = f'image {image["id"]!r} ({name})'
         if not isinstance(name, str) or not name:
             raise UserError(f'{path}: {where} has no file_name')
+        given = f'height={image["height"]!r} and width={image["width"]!r}'
         sides = [whole_number(image['height']), whole_number(image['width'])]
-        size = [side for side in sides if side is not None and 1 <= side <= MAX_SIDE]
-        if len(size) < 2 or size[0] * size[1] > MAX_PIXELS:
+        size = [side for side in sides if side is not None and side >= 1]
+        if len(size) < 2:
             raise UserError(
-                f'{path}: {where} has height={image["height"]!r} and width={image["width"]!r}; '
-                'they are its size in pixels, as whole numbers'
+                f'{path}: {where} has {given}; they are its size in pixels, as whole numbers'
+            )
+        if max(size) > MAX_SIDE or size[0] * size[1] > MAX_PIXELS:
+            raise UserError(
+                f'{path}: {where} has {given}; an image has {MAX_SIDE:,} pixels a side at most, '
+                f'and {MAX_PIXELS:,} in all: cut it into tiles'
             )
         fields = dict(id=_plain(image['id']), height=size[0], width=size[1])
         if any(type(image[key]) is not type(value) for key, value in fields.items()):

@@ -35,6 +35,18 @@ def real_number(value: object) -> int | float | None:
     return value if isinstance(value, int) else number
 
 
+def is_set(flag: object) -> bool:
+    """Return whether a flag says yes: `1`, also written as text, or `true`.
+
+    Example:
+        >>> [is_set(flag) for flag in (1, True, '1', 'True', 0, 'false', None)]
+        [True, True, True, True, False, False, False]
+    """
+    if type(flag) is int:  # nearly always
+        return flag == 1
+    return str(flag).lower() in ('1', '1.0', 'true')
+
+
 def identifier_key(identifier: object) -> Identifier | None:
     """Return what ids are compared by: `1`, `1.0` and `'1'` are one id, `'01'` is another.
 

@@ -105,8 +105,12 @@ class PackedMasks(BaseDataElement):
     def __len__(self) -> int:
         return len(self.bits)
 
-    def __getitem__(self, index: Tensor | slice) -> 'PackedMasks':
-        return self.new(bits=self.bits[index])
+    def __getitem__(self, index: int | Tensor | slice) -> 'PackedMasks':
+        return self.new(bits=self.bits[[index] if isinstance(index, int) else index])
+
+    def clone(self) -> 'PackedMasks':
+        """Return masks with the same bits; mmengine's would make some without."""
+        return self.new()
 
     @staticmethod
     def cat(masks: 'Sequence[PackedMasks]') -> 'PackedMasks':

@@ -216,6 +216,16 @@ def test_files_of_several_images_are_said(content, read):
     )
 
 
+def test_many_crowds_are_said_since_nothing_is_learned_from_them(content, read):
+    content['annotations'] = [annotation(i, iscrowd=i < 3) for i in range(1, 9)]
+    assert read(content).findings.summary() == ''
+    content['annotations'][7]['iscrowd'] = 'True'
+    assert read(content).findings.summary() == (
+        '3 to note: 3 marked "iscrowd", from which nothing is learned '
+        '(first: annotation 1 of image 1)'
+    )
+
+
 # --- What is refused. ---
 
 
@@ -261,7 +271,7 @@ def with_boxes(content: dict, *boxes: list) -> dict:
         *(
             (
                 lambda c, size=size: {**c, 'images': [c['images'][0] | size]},
-                r'image 1 \(1\.jpg\) has height=.* as whole numbers',
+                r'image 1 \(1\.jpg\) has height=.* pixels a side at most, .*: cut it into tiles',
             )
             for size in (dict(height=1, width=2_000_000), dict(height=50_000, width=50_000))
         ),

@@ -89,7 +89,7 @@ def test_all_comes_at_once(cfg, tmp_path):
     assert [line.rpartition(' ')[0] for line in lines[-4:-1]] == [
         f'annotation file {cfg.val_dataloader.dataset.data_root}/a.json does not',
         'checkpoint w.pth does not',
-        f'folder {tmp_path}/file/out cannot be written: Not a',
+        f'folder {tmp_path}/file/out cannot be written: Not a directory; name another',
     ]
     assert lines[-1].startswith('3 files and folders')
     assert lines[0].startswith("a data set in COCO's format is expected")

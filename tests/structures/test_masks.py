@@ -109,3 +109,14 @@ def test_instances_can_be_chosen_with_their_masks(bitmaps):
         np.testing.assert_array_equal(chosen.masks.to_tensor().numpy(), bitmaps[[0, 3]])
         none = InstanceData(masks=masks)[torch.zeros(4, dtype=torch.bool)]
         assert len(none) == 0
+
+
+def test_one_is_chosen_as_masks_of_one(bitmaps):
+    packed = BitmapMasks(bitmaps, 10, 13).pack()
+    np.testing.assert_array_equal(packed[-1].to_ndarray(), bitmaps[-1:])
+    assert [len(mask) for mask in packed] == [1] * len(bitmaps)
+
+
+def test_packed_masks_are_cloned(bitmaps):
+    cloned = BitmapMasks(bitmaps, 10, 13).pack().clone()
+    np.testing.assert_array_equal(cloned.to_ndarray(), bitmaps)

@@ -36,3 +36,17 @@ def test_help_is_that_of_the_training(config, environment):
     run = run_tool('tools/quick_start.py', config, '--help', environment=environment)
     assert run.returncode == 0
     assert '--auto-scale-lr' in run.stdout
+
+
+def test_what_is_drawn_at_the_end_is_looked_for_at_the_beginning(
+    config, environment, shapes_root, tmp_path
+):
+    run = run_tool(
+        *('tools/quick_start.py', config, '--data-root', str(shapes_root)),
+        *('--work-dir', str(tmp_path / 'w')),
+        *('--cfg-options', 'test_dataloader.dataset.ann_file=none.json'),
+        environment=environment,
+    )
+    assert run.returncode == 2
+    assert f'{shapes_root}/none.json does not exist' in run.stderr.splitlines()[-1]
+    assert 'Epoch(train)' not in run.stdout

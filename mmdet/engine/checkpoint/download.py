@@ -62,7 +62,8 @@ def download(url: str) -> Path:
             raise UserError(
                 f'{url} cannot be downloaded ({problem}). Without a network: fetch it elsewhere '
                 f'and put it at {path}, or do not start from it, as with',
-                Remedy('settings', 'model.backbone.init_cfg=None'),
+                # Frozen stages without weights would never learn any.
+                Remedy('settings', 'model.backbone.init_cfg=None model.backbone.frozen_stages=-1'),
             )
     return path
 

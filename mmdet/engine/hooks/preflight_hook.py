@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend
@@ -63,12 +64,14 @@ def _check_disk(runner: Runner) -> None:
         folder = hook.out_dir
         if not count or not isinstance(file_backend(folder, hook.backend_args), LocalBackend):
             continue
-        free = shutil.disk_usage(runner.work_dir).free
+        # `out_dir` may name another disk, and is made when the first checkpoint is written.
+        there = next(path for path in (Path(folder), *Path(folder).parents) if path.exists())
+        free = shutil.disk_usage(there).free
         room = free // size
         if room < 1:
             raise UserError(
                 f'a checkpoint takes about {_in_words(size)}, but {folder} has {_in_words(free)} '
-                'left: make room, or name another place with work_dir'
+                'left: make room, or name another place with work_dir or out_dir'
             )
         if room < count:
             print_log(

@@ -19,6 +19,7 @@ class Remains(NamedTuple):
         log: the log, with all figures.
         checkpoint: the last that this run wrote, if it wrote one.
         visualizer: whether the settings name a visualizer.
+        test: whether they say what to test with, which is what is drawn.
     """
 
     work_dir: Path
@@ -26,6 +27,7 @@ class Remains(NamedTuple):
     log: Path
     checkpoint: Path | None
     visualizer: bool
+    test: bool
 
 
 def train_and_draw(arguments: Sequence[str], *, train: Tool, test: Tool) -> None:
@@ -37,6 +39,10 @@ def train_and_draw(arguments: Sequence[str], *, train: Tool, test: Tool) -> None
         test: tools/test.py's.
     """
     remains = _remains(train(arguments))
+    if not remains.test:
+        print(f'{remains.config} has no test_dataloader: no pictures are drawn.')
+        print(_report(remains, drawn=False), flush=True)
+        return
     if remains.checkpoint is None:
         print('This run wrote no checkpoint: no pictures are drawn.', flush=True)
         return
@@ -62,6 +68,7 @@ def _remains(runner: Runner) -> Remains:
         log=Path(runner.log_dir, f'{runner.timestamp}.log').resolve(),
         checkpoint=checkpoint if checkpoint and checkpoint.is_file() else None,
         visualizer='visualizer' in runner.cfg,
+        test=runner.cfg.get('test_dataloader') is not None,
     )
 
 

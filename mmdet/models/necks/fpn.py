@@ -39,6 +39,7 @@ class FPN(BaseModule):
         used = in_channels[start_level:]
         if num_outs < len(used):
             raise UserError(f'num_outs {num_outs} is less than the {len(used)} inputs in use')
+        self.in_channels = list(in_channels)
         self.start_level = start_level
         self.num_extra = num_outs - len(used)
         self.lateral_convs = nn.ModuleList(
@@ -51,7 +52,17 @@ class FPN(BaseModule):
         )
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Return (B, out_channels, H, W) levels from the finest to the coarsest."""
+        """Return (B, out_channels, H, W) levels from the finest to the coarsest.
+
+        Raises:
+            UserError: the inputs have other channels than `in_channels`.
+        """
+        given = [feature.shape[1] for feature in inputs]
+        if given != self.in_channels:
+            raise UserError(
+                f'the backbone gives features of {given} channels, but the neck takes '
+                f'{self.in_channels}: set model.neck.in_channels={given}'
+            )
         laterals = [
             conv(x) for conv, x in zip(self.lateral_convs, inputs[self.start_level :], strict=True)
         ]

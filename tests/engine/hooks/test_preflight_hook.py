@@ -169,3 +169,15 @@ def test_of_several_processes_the_first_looks(runner_of, monkeypatch):
     metric = StandIn('not asked')
     runner_of(metric).train()
     assert metric.prepared_for == []
+
+
+def test_the_disk_of_the_checkpoints_is_looked_at(runner_of, tmp_path, monkeypatch):
+    other = tmp_path / 'other disk'
+    other.mkdir()
+    usage = namedtuple('usage', 'free')
+    monkeypatch.setattr(
+        shutil, 'disk_usage', lambda path: usage(0 if str(path) == str(other) else 10**9)
+    )
+    runner = runner_of(StandIn(), out_dir=str(other))
+    with pytest.raises(UserError, match=r'other disk.* has 0\.0 MB left'):
+        runner.train()

@@ -38,7 +38,7 @@ class Tools:
 @pytest.fixture
 def config(tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp('configs') / 'mine.py'
-    path.write_text('visualizer = dict()')
+    path.write_text('visualizer = dict()\ntest_dataloader = dict()')
     return str(path)
 
 
@@ -82,3 +82,13 @@ def test_a_failure_to_draw_is_raised_after_the_list(tmp_path, config, capsys):
     said = capsys.readouterr().out
     assert f'{tmp_path}/epoch_1.pth\n' in said
     assert f'{tmp_path}/vis' not in said
+
+
+def test_without_a_test_set_nothing_is_drawn(tmp_path, config, capsys):
+    Path(config).write_text('')
+    tools = Tools(tmp_path, files=FILES, last='epoch_1.pth')
+    train_and_draw([config], train=tools.train, test=tools.test)
+    assert tools.arguments == [[config]]
+    said = capsys.readouterr().out
+    assert 'mine.py has no test_dataloader: no pictures are drawn.' in said
+    assert f' {tmp_path}/epoch_1.pth\n' in said

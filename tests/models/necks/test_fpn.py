@@ -37,3 +37,9 @@ def test_odd_sizes():
 def test_too_few_outs():
     with pytest.raises(UserError, match='num_outs'):
         FPN([4, 4, 4], 4, num_outs=2)
+
+
+def test_other_channels_than_the_backbones_are_named():
+    neck = FPN([8, 16], 4, num_outs=2)
+    with pytest.raises(UserError, match=r'set model\.neck\.in_channels=\[4, 8\]'):
+        neck([torch.randn(1, 4, 8, 8), torch.randn(1, 8, 4, 4)])
