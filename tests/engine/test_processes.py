@@ -158,5 +158,6 @@ def test_a_task_of_slurms_that_sees_its_own_gpu_alone(monkeypatch):
     cfg = Config(dict(launcher='slurm', find_unused_parameters=True))
     start_processes(cfg)
     wrapper = cfg.model_wrapper_cfg
+    assert wrapper.type == 'MMDistributedDataParallel'
     assert wrapper.find_unused_parameters and 'device_ids' not in wrapper  # as mmengine chooses
     assert (os.environ['RANK'], os.environ['LOCAL_RANK']) == ('5', '0')
