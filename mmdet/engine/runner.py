@@ -1,4 +1,4 @@
-"""The runner: mmengine's, with a quiet screen, and one line where a disk or a package lacks."""
+"""The runner: mmengine's, with a quiet screen, a quiet Ctrl-C, and one line for what lacks."""
 
 import errno
 import shutil
@@ -10,10 +10,12 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
 from torch import nn
+from torch.utils.data import DataLoader
 
 from mmdet.errors import UserError
 
 from .console import arrange_handlers
+from .workers import leave_interrupts_to_main
 
 _MIB = 2**20
 
@@ -28,6 +30,15 @@ class Runner(MMEngineRunner):
         logger = super().build_logger(log_level, log_file, **kwargs)
         arrange_handlers(logger, log_level)
         return logger
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """Return mmengine's loader; Ctrl-C is for the main process alone, not for its workers."""
+        loader = MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+        leave_interrupts_to_main(loader)
+        return loader
 
     def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
         """Return the visualizer, with all that its backends import.

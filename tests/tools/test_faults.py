@@ -96,8 +96,7 @@ def test_ctrl_c(config, environment, tmp_path):
             *('--data-root', str(Path(config).with_name('shapes'))),
             *('--cfg-options', 'train_cfg.max_epochs=999', 'train_cfg.val_interval=999'),
             *('param_scheduler.0.total_steps=9999', 'default_hooks.checkpoint.interval=999'),
-            # A worker that is interrupted while it hands an image over says so by itself.
-            'train_dataloader.num_workers=0',
+            'train_dataloader.num_workers=2',
         ],
         cwd=REPO,
         env=environment,
