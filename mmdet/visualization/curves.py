@@ -47,7 +47,7 @@ def curves_figure(
     )
     for name, values in scores.items():
         right.plot(score_iters[-len(values) :], values, marker='o', markersize=3, label=name)
-    right.set(xlabel='iteration', ylabel='AP', title='validation', ylim=(0, None))
+    right.set(xlabel='iteration', ylabel='AP', title='validation', xlim=(0, None), ylim=(0, None))
     for axes in (left, right):
         axes.grid(alpha=0.3)
         if axes.lines:
