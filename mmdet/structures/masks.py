@@ -172,6 +172,12 @@ class RLEMasks:
         """(N,) numbers of pixels."""
         return np.asarray(coco_mask.area(self.rles), np.int64).reshape(-1)
 
+    def get_bboxes(self) -> np.ndarray:
+        """Return the (N, 4) float32 xyxy boxes around the masks, zeros for an empty one."""
+        boxes = np.array(coco_mask.toBbox(self.rles), np.float32).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        return boxes
+
     def to_ndarray(self) -> np.ndarray:
         """Return the (N, H, W) uint8 bitmaps."""
         if not self.rles:

@@ -4,6 +4,7 @@ import colorsys
 from collections.abc import Sequence
 
 import mmcv
+import numpy as np
 
 from mmdet.errors import UserError
 
@@ -58,3 +59,22 @@ def class_colors(choice: ColorChoice, number: int) -> list[Color]:
     if len(colors) < number:
         raise UserError(f'{len(colors)} colours are too few for {number} classes')
     return [tuple(color) for color in colors]
+
+
+def named_palette(name: ColorChoice, number: int) -> list[Color]:
+    """Return the colours that `palette` asks for in mmdetection's inference.
+
+    Args:
+        name: `none` for distinct ones, `random`, or a choice of `class_colors`.
+        number: of classes.
+
+    Raises:
+        UserError: as `class_colors`.
+    """
+    if name == 'none':
+        return distinct_colors(number)
+    if name == 'random':
+        # Always the same, so that pictures of several runs compare.
+        colors = np.random.RandomState(42).randint(0, 256, (number, 3)).tolist()
+        return [(red, green, blue) for red, green, blue in colors]
+    return class_colors(name, number)

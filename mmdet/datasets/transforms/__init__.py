@@ -4,13 +4,19 @@ from .copy_paste import CopyPaste
 from .crop import RandomCrop
 from .formatting import PackDetInputs
 from .geometry import Pad, RandomChoiceResize, RandomFlip, RandomResize, Resize
-from .loading import FilterAnnotations, LoadAnnotations, LoadImageFromFile
+from .loading import (
+    FilterAnnotations,
+    LoadAnnotations,
+    LoadImageFromFile,
+    LoadImageFromNDArray,
+)
 
 __all__ = [
     'CopyPaste',
     'FilterAnnotations',
     'LoadAnnotations',
     'LoadImageFromFile',
+    'LoadImageFromNDArray',
     'PackDetInputs',
     'Pad',
     'RandomChoiceResize',

@@ -72,6 +72,23 @@ class LoadImageFromFile(BaseTransform):
         return results | dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
 
 
+@TRANSFORMS.register_module()
+class LoadImageFromNDArray(LoadImageFromFile):
+    """Take the image that the item holds as `img`, (h, w, 3) BGR, in place of reading a file.
+
+    Adds `img_path` None, `img_shape` and `ori_shape`, both (h, w). So that a pipeline of files
+    serves for images in memory it takes the arguments of `LoadImageFromFile`, of which only
+    `to_float32` matters here.
+    """
+
+    def transform(self, results: dict) -> dict:
+        image = results['img']
+        if self.to_float32:
+            image = image.astype(np.float32)
+        shape = image.shape[:2]
+        return results | dict(img=image, img_path=None, img_shape=shape, ori_shape=shape)
+
+
 def as_backend_args(file_client_args: dict | None) -> dict | None:
     """Return the `backend_args` for an older `file_client_args`.
 

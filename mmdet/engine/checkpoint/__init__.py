@@ -4,6 +4,7 @@ A checkpoint comes from anywhere. It is read with `weights_only=True`, which ref
 and whatever it was made by, its weights end up under our names in `state_dict`.
 """
 
+from .embedded_config import embedded_config
 from .fit import check_fit
 from .layouts import known_layouts, unknown_names
 from .plain import from_plain, to_plain
@@ -14,6 +15,7 @@ from .schemes import load_from_http, load_from_local, load_from_openmmlab, load_
 __all__ = [
     'check_fit',
     'checkpoint_to_resume',
+    'embedded_config',
     'from_plain',
     'known_layouts',
     'load_from_http',

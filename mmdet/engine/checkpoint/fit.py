@@ -10,19 +10,24 @@ from .layouts import known_layouts
 from .resume import is_training
 
 
-def check_fit(model: nn.Module, filename: str, *, resume: bool = False) -> None:
+def check_fit(
+    model: nn.Module, filename: str, *, resume: bool = False, content: dict | None = None
+) -> None:
     """Compare a checkpoint's parameters with the model's.
 
     Args:
         model: what the checkpoint is for.
         filename: the checkpoint.
         resume: it must also hold the state of a training.
+        content: what it holds, if it has been read already.
 
     Raises:
         UserError: names and shapes are not the same; the message names the first of them. Or
             there is no training to resume.
     """
-    checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu', logger='silent')
+    checkpoint = content or CheckpointLoader.load_checkpoint(
+        filename, map_location='cpu', logger='silent'
+    )
     if resume and not is_training(checkpoint):
         raise UserError(
             f'{filename} holds no training to resume; start with its weights',

@@ -1,15 +1,17 @@
 """Configs: read, changed by the command line, and checked before anything is built from them."""
 
-from .check import check_config, require_stage
-from .load import add_common_arguments, load_config
+from .check import check_config, check_model, require_stage
+from .load import add_common_arguments, load_config, read_config
 from .parts import datasets_of, is_a, metrics_of
 
 __all__ = [
     'add_common_arguments',
     'check_config',
+    'check_model',
     'datasets_of',
     'is_a',
     'load_config',
     'metrics_of',
+    'read_config',
     'require_stage',
 ]

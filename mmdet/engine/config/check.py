@@ -8,6 +8,7 @@ are not looked at.
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 import torch.distributed as dist
 from mmengine.config import Config
@@ -55,7 +56,18 @@ def check_config(cfg: Mapping, *, source: str = 'the config', found: Sequence[st
         UserError: there are mistakes; each has its line, and the last line says the first, and how
             many they are.
     """
-    problems = sorted({*found, *_problems(cfg)})
+    _refuse(sorted({*found, *_problems(cfg)}), source)
+
+
+def check_model(cfg: Mapping, *, source: str) -> None:
+    """Check the model of a config, which need say nothing else; see `check_config`."""
+    found = () if cfg.get('model') else ("there is no 'model'",)
+    keys = ('model', 'data_preprocessor')
+    checks = (_CHECKS[key](cfg[key], key) for key in keys if cfg.get(key))
+    _refuse(sorted({*found, *chain.from_iterable(checks)}), source)
+
+
+def _refuse(problems: Sequence[str], source: str) -> None:
     if len(problems) == 1:
         raise UserError(f'{source}: {problems[0]}')
     if problems:

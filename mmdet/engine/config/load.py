@@ -44,7 +44,7 @@ def load_config(args: argparse.Namespace) -> Config:
         UserError: the file or some of its settings are not as they should be.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = _read_config(args.config)
+    cfg = read_config(args.config)
     problems = merge_options(cfg, args.cfg_options or {}, source=args.config)
     _name_loop_once(cfg)
     _drop_absent_hooks(cfg)
@@ -60,7 +60,12 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def _read_config(path: str) -> Config:
+def read_config(path: str) -> Config:
+    """Read a config file.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
     if not Path(path).is_file():
         raise UserError(f'config {path} does not exist; the shipped ones are in configs/')
     try:

@@ -4,6 +4,7 @@ from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.runner import Runner
 
 from mmdet.engine.checkpoint import to_plain
+from mmdet.engine.checkpoint.embedded_config import KEY
 from mmdet.registry import HOOKS
 
 
@@ -15,6 +16,7 @@ class CheckpointHook(MMEngineCheckpointHook):
     """
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Turn what is neither a tensor nor a plain value into plain values."""
+        """Turn what is neither a tensor nor a plain value into plain values, the config too."""
+        checkpoint['meta'][KEY] = runner.cfg.to_dict()
         for key in checkpoint.keys() - {'state_dict', 'ema_state_dict'}:
             checkpoint[key] = to_plain(checkpoint[key], name=key)

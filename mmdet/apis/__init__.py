@@ -1,0 +1,6 @@
+"""A trained model in use: from pictures to instances, with mmdetection 3.x's names."""
+
+from .detector import init_detector, load_detector
+from .inference import infer, inference_detector, inference_pipeline
+
+__all__ = ['infer', 'inference_detector', 'inference_pipeline', 'init_detector', 'load_detector']
