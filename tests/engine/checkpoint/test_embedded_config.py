@@ -50,7 +50,7 @@ def test_mmdetections_text_is_read_as_data():
 def test_text_is_never_run(text, tmp_path):
     path = tmp_path / 'made'
     checkpoint = dict(meta=dict(cfg=text.format(path)))
-    with pytest.raises(UserError, match='a.pth'):
+    with pytest.raises(UserError, match=r'a\.pth'):
         embedded_config(checkpoint, source='a.pth')
     assert not path.exists()
 
