@@ -2,5 +2,15 @@
 
 from .detector import init_detector, load_detector
 from .inference import infer, inference_detector, inference_pipeline
+from .predict import predict
+from .prediction import Prediction
 
-__all__ = ['infer', 'inference_detector', 'inference_pipeline', 'init_detector', 'load_detector']
+__all__ = [
+    'Prediction',
+    'infer',
+    'inference_detector',
+    'inference_pipeline',
+    'init_detector',
+    'load_detector',
+    'predict',
+]
