@@ -34,11 +34,13 @@ def write_video(
     sound: str | None = None,
     codec: str = 'libx264',
     gop_size: int = 12,
+    index_first: bool = False,
 ) -> Path:
     """Write a video whose frames are shown at these times in milliseconds, by PyAV."""
     import av
 
-    with av.open(str(path), 'w') as container:
+    options = {'movflags': 'faststart'} if index_first else {}
+    with av.open(str(path), 'w', options=options) as container:
         stream = container.add_stream(codec, rate=30)
         stream.width, stream.height, stream.pix_fmt = size[1], size[0], 'yuv420p'
         stream.gop_size = gop_size
