@@ -140,9 +140,11 @@ class Frames:
                     yield frame, self.given - 1, time
         except (errors.InvalidDataError, errors.EOFError):
             self._lose(None)  # the structure of the file: nothing can follow
-        if self.lost:
-            self.lost = max(self.lost, sent - self.given)
         self.missing = max(0, self.stream.frames - packets)
+        # Nobody says of how many frames the decoder makes nothing. In a whole video it may be
+        # fewer than packets.
+        if self.lost or self.missing:
+            self.lost = max(self.lost, sent - self.given)
 
     def complaints(self, name: str) -> list[str]:
         """Return what is wrong with the video, a sentence each."""
