@@ -105,7 +105,7 @@ def _decode(content: bytes, path: str, flag: str, imdecode_backend: str) -> np.n
     if image is None:
         raise UnreadableImageError(
             f'image {path} cannot be read: it is broken or no image; '
-            'replace the file or take it out of the annotation file'
+            'replace the file or leave it out'
         )
     return image
 
