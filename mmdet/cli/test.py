@@ -28,7 +28,7 @@ from mmdet.registry import HOOKS, METRICS
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line, this process's own if it is None."""
     parser = argparse.ArgumentParser(description='Test a detector')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or the name of a shipped one')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', metavar='FILE', help="write the detections, in COCO's JSON format")
     parser.add_argument(
