@@ -9,14 +9,18 @@ from .hooks import (
     PreflightHook,
     RuntimeInfoHook,
 )
-from .optim_wrapper import AmpOptimWrapper
+from .loops import EpochBasedTrainLoop, IterBasedTrainLoop
+from .optim_wrapper import AmpOptimWrapper, OptimWrapper
 
 __all__ = [
     'AmpOptimWrapper',
     'CheckpointHook',
     'CurvesHook',
     'DetVisualizationHook',
+    'EpochBasedTrainLoop',
+    'IterBasedTrainLoop',
     'LoggerHook',
+    'OptimWrapper',
     'PreflightHook',
     'RuntimeInfoHook',
     'checkpoint',

@@ -1,16 +1,65 @@
-"""Mixed precision, with a GPU and without."""
+"""mmengine's optimizer wrappers: accumulation that resumes, mixed precision without a GPU."""
 
 import torch
 from mmengine.optim import AmpOptimWrapper as MMEngineAmpOptimWrapper
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper as MMEngineOptimWrapper
+from torch import nn
 from torch.optim import Optimizer
 
 from mmdet.errors import UserError
 from mmdet.registry import OPTIM_WRAPPERS
 
+from . import partial_gradients
+
+
+class ResumableAccumulation(MMEngineOptimWrapper):
+    """Saves what an accumulation has gathered, and goes on with it.
+
+    A checkpoint may come in the middle of an accumulation: an epoch need not be a multiple of it,
+    and a training that is asked to stop has no time to wait for its end.
+    """
+
+    # Of all processes, since the last `gather_gradients`, which only process 0 has.
+    _gathered: partial_gradients.Gradients | None = None
+
+    def gather_gradients(self) -> None:
+        """Before `state_dict`, in all processes: let process 0 have what each has accumulated."""
+        self._gathered = None
+        if self._accumulative_counts > 1 and not self.should_update():
+            self._gathered = partial_gradients.gather(self.optimizer)
+
+    def state_dict(self) -> dict:
+        """Return the optimizer's, with the gradients that `gather_gradients` found."""
+        state = super().state_dict()
+        if self._gathered is not None:
+            state[partial_gradients.KEY] = self._gathered
+        return state
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Load what `state_dict` returned; a process takes its own gradients."""
+        gradients = state_dict.get(partial_gradients.KEY)
+        others = {key: state_dict[key] for key in state_dict if key != partial_gradients.KEY}
+        super().load_state_dict(others)
+        self._resumed = gradients is not None and partial_gradients.put_back(
+            self.optimizer, gradients
+        )
+
+    # Whether gradients were loaded: those of an accumulation that was begun before a resume.
+    _resumed = False
+
+    def initialize_count_status(self, model: nn.Module, init_counts: int, max_counts: int) -> None:
+        """Begin to count steps; mmengine warns of gradients that were lost, if they were."""
+        super().initialize_count_status(model, 0 if self._resumed else init_counts, max_counts)
+        self._inner_count = init_counts
+
 
 @OPTIM_WRAPPERS.register_module()
-class AmpOptimWrapper(MMEngineAmpOptimWrapper):
+class OptimWrapper(ResumableAccumulation):
+    """mmengine's wrapper, whose accumulation resumes from any checkpoint; see there."""
+
+
+@OPTIM_WRAPPERS.register_module()
+class AmpOptimWrapper(ResumableAccumulation, MMEngineAmpOptimWrapper):
     """mmengine's wrapper, which asks for a GPU; without one, bfloat16 on the CPU.
 
     bfloat16 has float32's range: there is no loss to scale on the CPU.
@@ -51,7 +100,7 @@ class AmpOptimWrapper(MMEngineAmpOptimWrapper):
             return
         if dtype not in (None, 'bfloat16'):
             raise UserError(f'mixed precision in {dtype} needs a GPU; on the CPU it is bfloat16')
-        OptimWrapper.__init__(self, optimizer, accumulative_counts, clip_grad)
+        MMEngineOptimWrapper.__init__(self, optimizer, accumulative_counts, clip_grad)
         self._scale_update_param = None
         self.cast_dtype = torch.bfloat16
         self.loss_scaler = torch.amp.GradScaler('cpu', enabled=False)

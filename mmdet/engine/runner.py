@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
+from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
 from torch import nn
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader
 from mmdet.errors import UserError
 
 from .console import arrange_handlers
+from .optim_wrapper import ResumableAccumulation
 from .workers import leave_interrupts_to_main
 
 _MIB = 2**20
@@ -55,6 +57,39 @@ class Runner(MMEngineRunner):
             except ImportError as error:
                 raise UserError(f'visualizer: {name} needs another package: {error}') from None
         return built
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Return the training loop; `by_epoch` chooses among this project's own."""
+        if isinstance(loop, Mapping) and 'by_epoch' in loop and 'type' not in loop:
+            others = {key: loop[key] for key in loop if key != 'by_epoch'}
+            kind = 'EpochBasedTrainLoop' if loop['by_epoch'] else 'IterBasedTrainLoop'
+            loop = dict(type=kind, **others)
+        return super().build_train_loop(loop)
+
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict | None = None,
+        by_epoch: bool = True,
+        backend_args: dict | None = None,
+    ) -> None:
+        """Save a checkpoint; all processes are to call it. See mmengine's for the arguments."""
+        if save_optimizer and isinstance(self.optim_wrapper, ResumableAccumulation):
+            self.optim_wrapper.gather_gradients()
+        super().save_checkpoint(
+            out_dir,
+            filename,
+            file_client_args,
+            save_optimizer,
+            save_param_scheduler,
+            meta,
+            by_epoch,
+            backend_args,
+        )
 
     def train(self) -> nn.Module:
         """Train; an error of a full disk names the work directory."""

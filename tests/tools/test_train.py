@@ -66,20 +66,7 @@ def train(
     return folder / 'epoch_2.pth'
 
 
-@pytest.mark.parametrize(
-    'flip',
-    [
-        0.0,
-        pytest.param(
-            0.5,
-            marks=pytest.mark.xfail(
-                raises=AssertionError,
-                reason='a checkpoint has no random state: a resumed run draws the numbers of the '
-                'first epoch again',
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize('flip', [0.0, 0.5])
 def test_a_resumed_run_sees_the_random_numbers_that_an_uninterrupted_one_does(
     config, shapes_root, tmp_path, flip
 ):

@@ -1,0 +1,150 @@
+"""Training data that can begin anywhere: batch k of an epoch, as if the others had been loaded.
+
+What a sample is depends on the seed, the epoch, its place in the epoch and the process alone. The
+batch sampler tells the data set the place of each index; the data set seeds the generators by it.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import torch
+from mmengine.dist import get_rank
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_worker_info
+
+from .random_state import Use, generators_put_back, seed_generators
+
+
+class Placed(NamedTuple):
+    """An index of a data set, and where in the training it is drawn.
+
+    Attributes:
+        index: of the data set.
+        seed: of the training.
+        place: epoch, process, batch in the epoch, sample in the batch.
+    """
+
+    index: int
+    seed: int
+    place: tuple[int, int, int, int]
+
+
+class PlacedDataset(Dataset):
+    """A data set whose samples draw by their place; whatever else is asked is the inner one's.
+
+    Args:
+        dataset: the inner one.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)  # pyrefly: ignore[bad-argument-type]: torch's base has none
+
+    def __getattr__(self, name: str) -> object:
+        # Special names would promise abilities, as __getitems__ does, that this class has not;
+        # without a data set yet, this is a copy that is being unpickled.
+        if name.startswith('__') or 'dataset' not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def __getitem__(self, placed: Placed) -> object:
+        if get_worker_info() is not None:
+            seed_generators(placed.seed, Use.SAMPLE, *placed.place)
+            return self.dataset[placed.index]
+        with generators_put_back():  # the model draws from them in this process
+            seed_generators(placed.seed, Use.SAMPLE, *placed.place)
+            return self.dataset[placed.index]
+
+
+class PlacedBatchSampler(Sampler):
+    """Batches of placed indices, from any batch of an epoch on.
+
+    Batches before that are asked of the samplers, but never loaded.
+
+    Args:
+        batches: the batch sampler whose batches these are.
+        seed: of the training, the same in all processes.
+    """
+
+    def __init__(self, batches: Sampler, *, seed: int) -> None:
+        self.batches = batches
+        self.sampler = getattr(batches, 'sampler', None)
+        self.batch_size = getattr(batches, 'batch_size', None)
+        self.drop_last = getattr(batches, 'drop_last', False)
+        self.seed = seed
+        self._epoch = self._first = 0
+
+    def begin(self, *, epoch: int, first: int) -> None:
+        """Let the next pass over the batches be an epoch's, from its batch `first` on."""
+        self._epoch, self._first = epoch, first
+        for sampler in (self.batches, self.sampler):
+            if hasattr(sampler, 'set_epoch'):
+                sampler.set_epoch(epoch)
+
+    def reseed(self, seed: int) -> None:
+        """Take another seed, also for a sampler that has the present one."""
+        if getattr(self.sampler, 'seed', None) == self.seed:
+            assert self.sampler is not None
+            self.sampler.seed = seed
+        self.seed = seed
+
+    def __len__(self) -> int:
+        """Return how many batches a whole epoch has."""
+        return len(self.batches)  # pyrefly: ignore[bad-argument-type]: torch's base has none
+
+    def __iter__(self) -> Iterator[list[Placed]]:
+        rank, epoch, first = get_rank(), self._epoch, self._first
+        for number, indices in enumerate(islice(self.batches, first, None), start=first):
+            yield [
+                Placed(index, self.seed, (epoch, rank, number, sample))
+                for sample, index in enumerate(indices)
+            ]
+
+
+def placed(loader: DataLoader, *, seed: int) -> DataLoader:
+    """Return a loader of the same batches whose samples draw by their place.
+
+    A loader that does not know its samples by indices (of an `IterableDataset`) is returned as it
+    is.
+
+    Args:
+        loader: it must not have begun to load.
+        seed: of the training, the same in all processes.
+    """
+    if isinstance(loader.dataset, IterableDataset) or loader.batch_sampler is None:
+        return loader
+    return DataLoader(
+        PlacedDataset(loader.dataset),
+        batch_sampler=PlacedBatchSampler(loader.batch_sampler, seed=seed),
+        num_workers=loader.num_workers,
+        collate_fn=loader.collate_fn,
+        pin_memory=loader.pin_memory,
+        timeout=loader.timeout,
+        worker_init_fn=loader.worker_init_fn,
+        multiprocessing_context=loader.multiprocessing_context,
+        # A pass over a loader draws one number; the model's generator is not to be asked for it.
+        generator=loader.generator or torch.Generator(),
+        prefetch_factor=loader.prefetch_factor,
+        persistent_workers=loader.persistent_workers,
+        pin_memory_device=loader.pin_memory_device,
+        in_order=loader.in_order,
+    )
+
+
+def reseed(loader: DataLoader, seed: int) -> None:
+    """Give a placed loader and its sampler another seed, before it begins to load."""
+    if isinstance(loader.batch_sampler, PlacedBatchSampler):
+        loader.batch_sampler.reseed(seed)
+
+
+def batches_from(loader: DataLoader, *, epoch: int, first: int) -> Iterator:
+    """Return the batches of an epoch, from its batch `first` on.
+
+    Those before are not loaded, unless the loader does not know its samples by indices.
+    """
+    if isinstance(loader.batch_sampler, PlacedBatchSampler):
+        loader.batch_sampler.begin(epoch=epoch, first=first)
+        return iter(loader)
+    return islice(loader, first, None)
