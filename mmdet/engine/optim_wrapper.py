@@ -12,24 +12,26 @@ from mmdet.registry import OPTIM_WRAPPERS
 from . import partial_gradients
 
 
-class ResumableAccumulation(MMEngineOptimWrapper):
+class _ResumableAccumulation(MMEngineOptimWrapper):
     """Saves what an accumulation has gathered, and goes on with it.
 
     A checkpoint may come in the middle of an accumulation: an epoch need not be a multiple of it,
     and a training that is asked to stop has no time to wait for its end.
     """
 
-    # Of all processes, since the last `gather_gradients`, which only process 0 has.
+    # Of all processes, since the last `gather_gradients`.
     _gathered: partial_gradients.Gradients | None = None
+    # Whether `load_state_dict` found those of an accumulation that was begun before.
+    _went_on = False
 
     def gather_gradients(self) -> None:
-        """Before `state_dict`, in all processes: let process 0 have what each has accumulated."""
+        """Note for `state_dict` what each process has accumulated; all of them are to call it."""
         self._gathered = None
         if self._accumulative_counts > 1 and not self.should_update():
             self._gathered = partial_gradients.gather(self.optimizer)
 
     def state_dict(self) -> dict:
-        """Return the optimizer's, with the gradients that `gather_gradients` found."""
+        """Return the optimizer's, with the gradients that `gather_gradients` noted."""
         state = super().state_dict()
         if self._gathered is not None:
             state[partial_gradients.KEY] = self._gathered
@@ -40,26 +42,29 @@ class ResumableAccumulation(MMEngineOptimWrapper):
         gradients = state_dict.get(partial_gradients.KEY)
         others = {key: state_dict[key] for key in state_dict if key != partial_gradients.KEY}
         super().load_state_dict(others)
-        self._resumed = gradients is not None and partial_gradients.put_back(
+        self._went_on = gradients is not None and partial_gradients.put_back(
             self.optimizer, gradients
         )
 
-    # Whether gradients were loaded: those of an accumulation that was begun before a resume.
-    _resumed = False
-
     def initialize_count_status(self, model: nn.Module, init_counts: int, max_counts: int) -> None:
-        """Begin to count steps; mmengine warns of gradients that were lost, if they were."""
-        super().initialize_count_status(model, 0 if self._resumed else init_counts, max_counts)
+        """Begin to count steps; mmengine warns of lost gradients, if they are lost."""
+        super().initialize_count_status(model, 0 if self._went_on else init_counts, max_counts)
         self._inner_count = init_counts
 
 
+def gather_gradients(optim_wrapper: object) -> None:
+    """Before a checkpoint, in all processes: have it hold what they have accumulated."""
+    if isinstance(optim_wrapper, _ResumableAccumulation):
+        optim_wrapper.gather_gradients()
+
+
 @OPTIM_WRAPPERS.register_module()
-class OptimWrapper(ResumableAccumulation):
+class OptimWrapper(_ResumableAccumulation):
     """mmengine's wrapper, whose accumulation resumes from any checkpoint; see there."""
 
 
 @OPTIM_WRAPPERS.register_module()
-class AmpOptimWrapper(ResumableAccumulation, MMEngineAmpOptimWrapper):
+class AmpOptimWrapper(_ResumableAccumulation, MMEngineAmpOptimWrapper):
     """mmengine's wrapper, which asks for a GPU; without one, bfloat16 on the CPU.
 
     bfloat16 has float32's range: there is no loss to scale on the CPU.
