@@ -1,6 +1,7 @@
 """`mmdet-solo train`: train a detector."""
 
 import argparse
+import os
 from collections.abc import Sequence
 
 from mmengine.runner import Runner
@@ -10,6 +11,7 @@ from mmdet.engine.checkpoint import check_fit, checkpoint_to_resume
 from mmdet.engine.config import add_common_arguments, load_config, require_stage
 from mmdet.engine.launch import build_runner
 from mmdet.engine.preflight import check_files
+from mmdet.engine.restart import was_restarted
 from mmdet.errors import UserError
 
 
@@ -54,6 +56,8 @@ def main(argv: Sequence[str] | None = None, *, stages: Sequence[str] = ('train',
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise UserError(f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}')
         cfg.auto_scale_lr.enable = True
+    if was_restarted(os.environ, cfg.work_dir):
+        args.resume = 'auto'
     if args.resume not in (None, 'auto'):
         cfg.resume = True
         cfg.load_from = args.resume

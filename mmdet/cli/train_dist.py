@@ -13,6 +13,13 @@ from mmdet.engine.torchrun import launch, nodes_of, threads_of_each
 from . import train
 
 
+def natural(text: str) -> int:
+    """Read a number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number from 0')
+    return int(text)
+
+
 def positive(text: str) -> int:
     """Read a number from 1."""
     if not text.isdecimal() or int(text) < 1:
@@ -32,8 +39,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'processes', metavar='NUM_GPUS', type=positive, help='processes on each node'
     )
-    parser.add_argument('options', nargs=argparse.REMAINDER, help='those of the training')
-    return parser.parse_args(argv)
+    parser.add_argument(
+        'options',
+        nargs=argparse.REMAINDER,
+        help='those of the training, and --max-restarts N: begin anew from the last checkpoint '
+        'after a process failed, at most N times',
+    )
+    args = parser.parse_args(argv)
+    own = argparse.ArgumentParser(prog=parser.prog, add_help=False, allow_abbrev=False)
+    own.add_argument('--max-restarts', type=natural, default=0)
+    _, args.options = own.parse_known_args(args.options, args)
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -54,7 +70,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not torch.cuda.is_available():
         print(f'PyTorch sees no GPU: training on the CPU (processes: {args.processes})', flush=True)
     failure = launch(
-        train.__name__, arguments, processes=args.processes, nodes=nodes_of(os.environ)
+        train.__name__,
+        arguments,
+        processes=args.processes,
+        nodes=nodes_of(os.environ),
+        max_restarts=args.max_restarts,
     )
     if failure:
         print(f'error: {failure.message}', file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ from .hooks import (
     PreflightHook,
     RuntimeInfoHook,
 )
-from .loops import EpochBasedTrainLoop, IterBasedTrainLoop
+from .loops import EpochBasedTrainLoop, IterBasedTrainLoop, ValLoop
 from .optim_wrapper import AmpOptimWrapper, OptimWrapper
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     'OptimWrapper',
     'PreflightHook',
     'RuntimeInfoHook',
+    'ValLoop',
     'checkpoint',
 ]

@@ -9,9 +9,11 @@ import bisect
 from collections.abc import Iterator, Sequence
 
 from mmengine.dist import get_rank
+from mmengine.evaluator import Evaluator
 from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
+from mmengine.runner import ValLoop as MMEngineValLoop
 from mmengine.runner.utils import calc_dynamic_intervals
 from torch import nn
 from torch.utils.data import DataLoader
@@ -30,6 +32,7 @@ from .place import (
 )
 from .placed_data import batches_from, placed, reseed
 from .random_state import Use, seed_generators
+from .stopping import note_signals, stop_if_asked, stop_validation_if_asked
 
 
 def _common_seed(runner: Runner) -> int:
@@ -53,6 +56,7 @@ def _begin(runner: Runner, loader: DataLoader, *, by_counters: Place) -> Place:
         by_counters: where it would be if it had always been as it is now.
     """
     reseed(loader, _common_seed(runner))
+    note_signals(runner)
     if runner.iter == 0:
         return by_counters
     noted, images = noted_place(runner.message_hub), by_counters.images
@@ -125,6 +129,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         """Train one step."""
         seed_generators(self.runner.seed, Use.STEP, self._iter, cuda=True)
         super().run_iter(idx, data_batch)
+        stop_if_asked(self.runner)
 
 
 @LOOPS.register_module()
@@ -223,3 +228,30 @@ class IterBasedTrainLoop(BaseLoop):
             'after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs
         )
         self._iter += 1
+        stop_if_asked(runner)
+
+
+@LOOPS.register_module()
+class ValLoop(MMEngineValLoop):
+    """mmengine's loop of validation, which stops when the training is asked to.
+
+    Args:
+        runner: of the training.
+        dataloader: the loader of the validation, or its config.
+        evaluator: the metrics, or their config.
+        fp16: validate in mixed precision.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict,
+        evaluator: Evaluator | dict | list,
+        fp16: bool = False,
+    ) -> None:
+        super().__init__(runner, dataloader, evaluator, fp16)
+
+    def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
+        """Validate one batch."""
+        stop_validation_if_asked(self.runner)
+        super().run_iter(idx, data_batch)

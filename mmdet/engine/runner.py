@@ -22,13 +22,20 @@ from mmdet.errors import UserError
 from .checkpoint import checkpoint_to_resume
 from .checkpoint.aside import is_local, written_aside
 from .console import arrange_handlers
+from .signals import StopRequest, listening
 from .workers import leave_interrupts_to_main
 
 _MIB = 2**20
 
 
 class Runner(MMEngineRunner):
-    """mmengine's runner; see this module, and mmengine's class for the arguments."""
+    """mmengine's runner; see this module, and mmengine's class for the arguments.
+
+    Attributes:
+        stop_request: what asked the training to stop; None before it.
+    """
+
+    stop_request: StopRequest | None = None
 
     def build_logger(
         self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: object
@@ -114,8 +121,12 @@ class Runner(MMEngineRunner):
             )
 
     def train(self) -> nn.Module:
-        """Train; an error of a full disk, or one that is gone, names the work directory."""
-        with _naming_disk(self.work_dir):
+        """Train; an error of a full disk, or one that is gone, names the work directory.
+
+        Raises:
+            Stopped: a signal stopped the training, see `mmdet.engine.signals`.
+        """
+        with _naming_disk(self.work_dir), listening() as self.stop_request:
             return super().train()
 
     def test(self) -> dict:

@@ -1,9 +1,11 @@
 """One process a GPU, started by torchrun; a failure ends in one line that says whose and why."""
 
 import os
+import signal
 import socket
 from collections.abc import Mapping, Sequence
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import NamedTuple
 
 import torch
@@ -12,6 +14,9 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from mmdet.errors import UserError
+
+from .restart import note_launch
+from .signals import STOPPING
 
 
 class Nodes(NamedTuple):
@@ -95,8 +100,44 @@ def threads_of_each(processes: int) -> int:
     return 1 if gpus else max(1, len(os.sched_getaffinity(0)) // processes)
 
 
+class _Forwarding:
+    """Ends the processes as this one is asked to end, once.
+
+    A signal is forwarded to the processes, which have 30 seconds. Ctrl-C is forwarded as SIGTERM:
+    a terminal has sent it to all of them, and another would be a second Ctrl-C to them. While they
+    end, torchrun must not be disturbed, or it would leave them behind.
+
+    Attributes:
+        by: the signal, if there was one.
+    """
+
+    SIGNALS = (*STOPPING, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self.by: signal.Signals | None = None
+
+    def __enter__(self) -> '_Forwarding':
+        self._before = {number: signal.signal(number, self._forward) for number in self.SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _forward(self, number: int, frame: FrameType | None) -> None:
+        if self.by is None:
+            self.by = signal.Signals(number)
+            forwarded = signal.SIGTERM if number == signal.SIGINT else self.by
+            raise SignalException(f'stopped by {self.by.name}', sigval=forwarded)
+
+
 def launch(
-    module: str, arguments: Sequence[str], *, processes: int, nodes: Nodes
+    module: str,
+    arguments: Sequence[str],
+    *,
+    processes: int,
+    nodes: Nodes,
+    max_restarts: int = 0,
 ) -> Failure | None:
     """Run a module as a program in several processes, and wait for them.
 
@@ -108,12 +149,15 @@ def launch(
         arguments: its command line.
         processes: how many on this node.
         nodes: the machines of the job.
+        max_restarts: how often all are started anew after one failed.
     """
-    with TemporaryDirectory(prefix='torchrun-') as logs:
+    note_launch(os.environ)
+    with TemporaryDirectory(prefix='torchrun-') as logs, _Forwarding() as forwarding:
         args = torchrun.parse_args(
             [
                 *('--nnodes', str(nodes.number), '--node-rank', str(nodes.rank)),
                 *('--master-addr', nodes.address, '--master-port', str(nodes.port)),
+                *('--max-restarts', str(max_restarts), '--signals-to-handle', 'SIGQUIT'),
                 *('--nproc-per-node', str(processes), '--log-dir', logs, '--tee', '2'),
                 *('--module', module),
                 *arguments,
@@ -125,12 +169,17 @@ def launch(
         except ChildFailedError as error:
             return _first_failure(error)
         except SignalException as stopped:
-            return Failure(f'stopped by {stopped.sigval.name}', 128 + stopped.sigval)
+            by = forwarding.by or stopped.sigval
+            return Failure(f'stopped by {by.name}', 128 + by)
     return None
 
 
 def _first_failure(error: ChildFailedError) -> Failure:
     rank, failure = error.get_first_failure()
+    if failure.exitcode - 128 in STOPPING:
+        return Failure(
+            f'stopped by {signal.Signals(failure.exitcode - 128).name}', failure.exitcode
+        )
     if failure.exitcode < 0:
         reason = f'was killed by signal {-failure.exitcode} ({failure.signal_name()})'
         if failure.signal_name() == 'SIGKILL':

@@ -1,17 +1,22 @@
-"""Ctrl-C and the workers of data loaders.
+"""Signals and the workers of data loaders.
 
-A terminal sends Ctrl-C to every process of a run. What it means is for the main process to
-decide; a worker that were interrupted as well would end in the middle of an image, and print a
-traceback of its own after the run's last line.
+A terminal sends Ctrl-C to every process of a run, and a cluster its own signals. What they mean is
+for the main process to decide; a worker that were interrupted as well would end in the middle of
+an image, and print a traceback of its own after the run's last line, or have the main process fail
+in the step that it is to finish.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from threading import Thread
 from types import TracebackType
 
 from torch.utils.data import DataLoader
+
+from .signals import STOPPING
 
 
 def leave_interrupts_to_main(loader: DataLoader) -> None:
@@ -24,10 +29,22 @@ def leave_interrupts_to_main(loader: DataLoader) -> None:
 
 
 def _start_worker(worker_id: int, *, then: Callable[[int], object] | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in STOPPING:
+        if number != signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)
+    # A loader ends its workers by SIGTERM, so this one is ignored from others alone. Who sent a
+    # signal is told to those who wait for it, not to a handler.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    Thread(target=_end_with_loader, args=(os.getppid(),), daemon=True).start()
     sys.excepthook = _print_unless_hung_up
     if then is not None:
         then(worker_id)
+
+
+def _end_with_loader(main: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != main:
+        pass
+    os._exit(0)
 
 
 def _print_unless_hung_up(

@@ -52,6 +52,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.message_hub.update_info('saved_iter', meta['iter'])
         gather_gradients(runner.optim_wrapper)
         runner.save_checkpoint(
             self.out_dir,

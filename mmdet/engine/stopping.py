@@ -1,0 +1,72 @@
+"""Stopping a training where it is, with a checkpoint to go on from."""
+
+import copy
+import signal
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import EMAHook
+from mmengine.runner import Runner
+
+from .hooks import CheckpointHook
+from .signals import Stopped, StopRequest
+
+
+def note_signals(runner: Runner) -> None:
+    """When a training begins: from now on a signal waits for the end of a step."""
+    request = _request(runner)
+    if request is not None:
+        request.taking_steps = True
+
+
+def stop_if_asked(runner: Runner) -> None:
+    """After a step: stop in all processes, if any was asked to.
+
+    Raises:
+        Stopped: one was.
+    """
+    request = _request(runner)
+    if request is not None and (by := request.agree()):
+        _save(runner, by)
+        request.end_together()
+        raise Stopped(by)
+
+
+def stop_validation_if_asked(runner: Runner) -> None:
+    """Before a step of a validation within a training: stop, if this process was asked to.
+
+    Processes do not agree here, as they need not validate as many images: where one alone was
+    asked, what started them (torchrun, srun) ends the others.
+
+    Raises:
+        Stopped: it was.
+    """
+    request = _request(runner)
+    if request is None or request.asked is None:
+        return
+    for hook in runner.hooks:
+        if isinstance(hook, EMAHook):
+            hook.after_val_epoch(runner)  # the model has its averaged weights meanwhile
+    _save(runner, request.asked)
+    raise Stopped(request.asked)
+
+
+def _request(runner: Runner) -> StopRequest | None:
+    return getattr(runner, 'stop_request', None)  # mmengine's own runner has none
+
+
+def _save(runner: Runner, by: signal.Signals) -> None:
+    """Save this very step, unless it has been saved, and say so."""
+    hook = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+    if hook is not None and runner.message_hub.runtime_info.get('saved_iter') != runner.iter:
+        if hook.by_epoch:
+            # Beside those of epochs, and none of them is deleted for it.
+            hook = copy.copy(hook)
+            hook.by_epoch, hook.filename_tmpl, hook.max_keep_ckpts = False, 'iter_{}.pth', -1
+        meta = dict(epoch=runner.epoch, iter=runner.iter)
+        hook._save_checkpoint_with_step(runner, runner.iter, meta=meta)
+    if not is_main_process():
+        return
+    saved = 'nothing is saved, as there is no CheckpointHook'
+    if hook is not None:
+        saved = f'{runner.message_hub.get_info("last_ckpt")} is saved, --resume goes on from there'
+    runner.logger.warning(f'Stopped by {by.name} after {runner.iter} iterations: {saved}')
