@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner as MMEngineRunner
 
 from mmdet.datasets.transforms import LoadImageFromFile
-from tests.faults.training import EPOCH, Trained, assert_same, config, train
+from tests.faults.training import EPOCH, Trained, assert_same, config, train, with_validation
 
 # In the middle of an epoch, and, where four steps are accumulated, of an accumulation.
 STOPS = dict(end=(EPOCH, 'epoch_1.pth'), middle=(9, 'iter_9.pth'))
@@ -95,13 +95,7 @@ def test_mmengines_own_loop_under_the_same_stop(shapes_root, tmp_path, stop, wor
 
 def test_validation_in_between_disturbs_nothing(shapes_root, tmp_path):
     alone = train(config(shapes_root, tmp_path / 'alone', epochs=2))
-    cfg = config(shapes_root, tmp_path / 'validated', epochs=2)
-    validated = Config.fromfile('configs/solo/solo_r18_fpn_shapes-cpu.py')
-    cfg.update({key: validated[key] for key in ('val_cfg', 'val_dataloader', 'val_evaluator')})
-    cfg.val_dataloader.dataset.data_root = str(shapes_root)
-    cfg.val_dataloader.update(num_workers=0, persistent_workers=False)
-    cfg.val_evaluator.ann_file = f'{shapes_root}/annotations/instances_val2017.json'
-    cfg.train_cfg.val_interval = 1
+    cfg = with_validation(config(shapes_root, tmp_path / 'validated', epochs=2), shapes_root)
     assert train(cfg).losses == alone.losses
 
 

@@ -81,6 +81,17 @@ def config(root: Path, folder: Path, *, epochs: int = 5, workers: int = 0) -> Co
     return cfg
 
 
+def with_validation(cfg: Config, root: Path) -> Config:
+    """Return the settings with a validation after each epoch."""
+    other = Config.fromfile(REPO / 'configs/solo/solo_r18_fpn_shapes-cpu.py')
+    cfg.update({key: other[key] for key in ('val_cfg', 'val_dataloader', 'val_evaluator')})
+    cfg.val_dataloader.dataset.data_root = str(root)
+    cfg.val_dataloader.update(batch_size=1, num_workers=0, persistent_workers=False)
+    cfg.val_evaluator.ann_file = f'{root}/annotations/instances_val2017.json'
+    cfg.train_cfg.val_interval = 1
+    return cfg
+
+
 def train(cfg: Config, *, resume: Path | None = None, runner_type: type = Runner) -> Trained:
     cfg.load_from, cfg.resume = resume and str(resume), resume is not None
     runner = runner_type.from_cfg(cfg)
