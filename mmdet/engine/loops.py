@@ -30,7 +30,7 @@ from .place import (
     place_in_iterations,
     same_images,
 )
-from .placed_data import batches_from, placed, reseed
+from .placed_data import batches_from, naming_lost_samples, placed, reseed
 from .random_state import Use, seed_generators
 from .stopping import note_signals, stop_if_asked, stop_validation_if_asked
 
@@ -107,7 +107,8 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         """Train, from where the counters of a resumed checkpoint are."""
         counted = place_in_epochs(self.dataloader, epoch=self._epoch, iteration=self._iter)
         self._place = _begin(self.runner, self.dataloader, by_counters=counted)
-        return super().run()
+        with naming_lost_samples(self.dataloader):
+            return super().run()
 
     def run_epoch(self) -> None:
         """Train an epoch, or what is left of it."""
@@ -189,6 +190,11 @@ class IterBasedTrainLoop(BaseLoop):
         runner = self.runner
         counted = place_in_iterations(self.dataloader, iteration=self._iter)
         place = _begin(runner, self.dataloader, by_counters=counted)
+        with naming_lost_samples(self.dataloader):
+            return self._train_from(place)
+
+    def _train_from(self, place: Place) -> nn.Module:
+        runner = self.runner
         runner.call_hook('before_train')
         seed_generators(runner.seed, Use.EPOCH, self._epoch, cuda=True)
         runner.call_hook('before_train_epoch')

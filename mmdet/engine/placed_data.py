@@ -4,13 +4,18 @@ What a sample is depends on the seed, the epoch, its place in the epoch and the 
 batch sampler tells the data set the place of each index; the data set seeds the generators by it.
 """
 
+import re
+from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
 
 import torch
 from mmengine.dist import get_rank
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_worker_info
+
+from mmdet.errors import UserError
 
 from .random_state import Use, generators_put_back, seed_generators
 
@@ -66,6 +71,9 @@ class PlacedBatchSampler(Sampler):
     Args:
         batches: the batch sampler whose batches these are.
         seed: of the training, the same in all processes.
+
+    Attributes:
+        given: the batches that are being loaded, or are but have not been asked for yet.
     """
 
     def __init__(self, batches: Sampler, *, seed: int) -> None:
@@ -74,11 +82,13 @@ class PlacedBatchSampler(Sampler):
         self.batch_size = getattr(batches, 'batch_size', None)
         self.drop_last = getattr(batches, 'drop_last', False)
         self.seed = seed
+        self.given: deque[list[Placed]] = deque()
         self._epoch = self._first = 0
 
     def begin(self, *, epoch: int, first: int) -> None:
         """Let the next pass over the batches be an epoch's, from its batch `first` on."""
         self._epoch, self._first = epoch, first
+        self.given.clear()
         for sampler in (self.batches, self.sampler):
             if hasattr(sampler, 'set_epoch'):
                 sampler.set_epoch(epoch)
@@ -97,10 +107,12 @@ class PlacedBatchSampler(Sampler):
     def __iter__(self) -> Iterator[list[Placed]]:
         rank, epoch, first = get_rank(), self._epoch, self._first
         for number, indices in enumerate(islice(self.batches, first, None), start=first):
-            yield [
+            batch = [
                 Placed(index, self.seed, (epoch, rank, number, sample))
                 for sample, index in enumerate(indices)
             ]
+            self.given.append(batch)
+            yield batch
 
 
 def placed(loader: DataLoader, *, seed: int) -> DataLoader:
@@ -144,7 +156,40 @@ def batches_from(loader: DataLoader, *, epoch: int, first: int) -> Iterator:
 
     Those before are not loaded, unless the loader does not know its samples by indices.
     """
-    if isinstance(loader.batch_sampler, PlacedBatchSampler):
-        loader.batch_sampler.begin(epoch=epoch, first=first)
-        return iter(loader)
-    return islice(loader, first, None)
+    sampler = loader.batch_sampler
+    if not isinstance(sampler, PlacedBatchSampler):
+        yield from islice(loader, first, None)
+        return
+    sampler.begin(epoch=epoch, first=first)
+    for batch in loader:
+        sampler.given.popleft()
+        yield batch
+
+
+@contextmanager
+def naming_lost_samples(loader: DataLoader) -> Iterator[None]:
+    """Say which images the workers were at, if one of them is killed in the block.
+
+    Raises:
+        UserError: one was.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        killed = re.search(r'DataLoader worker \(pid.*', str(error))
+        sampler = loader.batch_sampler
+        if killed is None or not isinstance(sampler, PlacedBatchSampler):
+            raise
+        # Workers take turns, so each is at the first of its batches at the latest.
+        at = [placed for batch in islice(sampler.given, loader.num_workers) for placed in batch]
+        names = ', '.join(_name(loader.dataset, placed.index) for placed in at)
+        raise UserError(
+            f'{killed[0].strip()} The machine may have run out of memory: take fewer workers or '
+            f'smaller images, and go on with --resume. The workers were at {names}'
+        ) from None
+
+
+def _name(dataset: Dataset, index: int) -> str:
+    info = getattr(dataset, 'get_data_info', None)
+    found = info(index) if callable(info) else {}
+    return str(found.get('img_path', f'sample {index}'))

@@ -7,6 +7,7 @@ the run at once. So does a second Ctrl-C.
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,6 +18,9 @@ from mmengine.dist import is_distributed
 
 # SIGUSR1 and SIGUSR2 are what clusters send some time before the end: sbatch --signal=USR1@120.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+# Seconds in which one request may arrive in several ways: from the terminal, and from torchrun.
+_ONE_REQUEST = 1.0
 
 
 class Stopped(SystemExit):
@@ -41,6 +45,7 @@ class StopRequest:
     def __init__(self) -> None:
         self.taking_steps = False
         self._asked: signal.Signals | None = None
+        self._asked_at = 0.0
         self._group: dist.ProcessGroup | None = None
 
     def receive(self, number: int, frame: FrameType | None) -> None:
@@ -50,12 +55,14 @@ class StopRequest:
             KeyboardInterrupt: Ctrl-C before the first step, or a second time.
             Stopped: another signal before the first step.
         """
-        again = self._asked is not None
+        now = time.monotonic()
+        again = self._asked is not None and now > self._asked_at + _ONE_REQUEST
         if number == signal.SIGINT and (again or not self.taking_steps):
             raise KeyboardInterrupt
         if not self.taking_steps:
             raise Stopped(signal.Signals(number))
-        self._asked = self._asked or signal.Signals(number)
+        if self._asked is None:
+            self._asked, self._asked_at = signal.Signals(number), now
 
     @property
     def asked(self) -> signal.Signals | None:

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import NamedTuple
@@ -104,8 +105,9 @@ class _Forwarding:
     """Ends the processes as this one is asked to end, once.
 
     A signal is forwarded to the processes, which have 30 seconds. Ctrl-C is forwarded as SIGTERM:
-    a terminal has sent it to all of them, and another would be a second Ctrl-C to them. While they
-    end, torchrun must not be disturbed, or it would leave them behind.
+    a terminal may have sent it to all of them, and another would be a second Ctrl-C to them. While
+    they end, torchrun must not be disturbed, or it would leave them behind: a second Ctrl-C here
+    is one to them.
 
     Attributes:
         by: the signal, if there was one.
@@ -129,6 +131,15 @@ class _Forwarding:
             self.by = signal.Signals(number)
             forwarded = signal.SIGTERM if number == signal.SIGINT else self.by
             raise SignalException(f'stopped by {self.by.name}', sigval=forwarded)
+        if number == signal.SIGINT:
+            for child in _children():
+                os.kill(child, number)
+
+
+def _children() -> list[int]:
+    """Return the processes that the main thread started, where the system says it (Linux)."""
+    listed = Path(f'/proc/self/task/{os.getpid()}/children')
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
 
 
 def launch(
