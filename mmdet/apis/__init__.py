@@ -1,12 +1,13 @@
 """A trained model in use: from pictures to instances, with mmdetection 3.x's names."""
 
-from .detector import init_detector, load_detector
+from .detector import augmented, init_detector, load_detector
 from .inference import infer, inference_detector, inference_pipeline
 from .predict import predict
 from .prediction import Prediction
 
 __all__ = [
     'Prediction',
+    'augmented',
     'infer',
     'inference_detector',
     'inference_pipeline',

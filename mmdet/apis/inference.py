@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
 from mmdet.datasets.image_file import read_image
@@ -40,15 +41,23 @@ def inference_pipeline(cfg: Config) -> Compose:
 
 def compose_for_images(steps: Sequence[dict]) -> Compose:
     """Return a pipeline of such steps that begins with an image in memory."""
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        return Compose(_for_images(deepcopy(list(steps))))
+
+
+def _for_images(steps: Sequence[dict]) -> list[dict]:
     kept = []
-    for step in deepcopy(list(steps)):
+    for step in steps:
         name = _name(step)
         if name == 'LoadImageFromFile':
-            step = {**step, 'type': 'LoadImageFromNDArray'}
-        if name not in _ANNOTATIONS:
+            kept.append({**step, 'type': 'LoadImageFromNDArray'})
+        elif name == 'TestTimeAug':
+            choices = map(_for_images, step['transforms'])
+            # Of no step at all there would be no view.
+            kept.append({**step, 'transforms': [choice for choice in choices if choice]})
+        elif name not in _ANNOTATIONS:
             kept.append(step)
-    with DefaultScope.overwrite_default_scope('mmdet'):
-        return Compose(kept)
+    return kept
 
 
 def _name(step: dict) -> str:
@@ -64,7 +73,7 @@ def infer(model: Detector, images: Sequence[np.ndarray], pipeline: Compose) -> l
     depend on its neighbours.
 
     Args:
-        model: of `init_detector`.
+        model: of `init_detector`; or one of several views, with a pipeline that gives those.
         images: (h, w, 3) uint8 BGR.
         pipeline: of `inference_pipeline`.
 
@@ -74,15 +83,20 @@ def infer(model: Detector, images: Sequence[np.ndarray], pipeline: Compose) -> l
     """
     data = [_prepared(image, index, pipeline) for index, image in enumerate(images)]
     found: list[DetDataSample] = []
-    for _, group in groupby(data, key=lambda item: item['inputs'].shape):
-        items = list(group)
-        batch = {key: [item[key] for item in items] for key in ('inputs', 'data_samples')}
+    for _, group in groupby(data, key=_shapes):
+        batch = pseudo_collate(list(group))
         with torch.inference_mode():
             found += [sample.cpu() for sample in model.test_step(batch)]
     for sample in found:
         boxes = sample.pred_instances.masks.get_bboxes()
         sample.pred_instances.bboxes = torch.from_numpy(boxes)
     return found
+
+
+def _shapes(item: dict) -> list[torch.Size]:
+    """Return the size of an image, or of each of its views."""
+    inputs = item['inputs']
+    return [view.shape for view in (inputs if isinstance(inputs, list) else [inputs])]
 
 
 def _prepared(image: np.ndarray, index: int, pipeline: Compose) -> dict:
