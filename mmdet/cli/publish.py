@@ -94,8 +94,9 @@ def _more(checkpoint: Mapping, keys: Sequence[str], *, source: str) -> dict:
 
 def _meta(checkpoint: Mapping, args: argparse.Namespace) -> tuple[dict, list[str]]:
     """Return what the training was, and lines that say what is missing."""
-    meta, said = checkpoint.get('meta'), []
-    meta = dict(meta) if isinstance(meta, Mapping) else {}
+    carried = checkpoint.get('meta')
+    meta = dict(carried) if isinstance(carried, Mapping) else {}
+    said: list[str] = []
     try:
         if args.config:
             cfg = read_config(args.config)
