@@ -4,6 +4,7 @@ from .detector import init_detector, load_detector
 from .inference import infer, inference_detector, inference_pipeline
 from .predict import predict
 from .prediction import Prediction
+from .sources import open_source
 
 __all__ = [
     'Prediction',
@@ -12,5 +13,6 @@ __all__ = [
     'inference_pipeline',
     'init_detector',
     'load_detector',
+    'open_source',
     'predict',
 ]
