@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmcv.transforms import Compose
-from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
 from mmdet.engine.config import datasets_of
 from mmdet.errors import UserError
 from mmdet.structures import DetDataSample
+from mmdet.utils import ConfigType
 
 from .detector import Detector
 
@@ -23,7 +23,7 @@ _ANNOTATIONS = ('LoadAnnotations', 'FilterAnnotations')
 _BATCH = ('inputs', 'data_samples')
 
 
-def inference_pipeline(cfg: Config | ConfigDict) -> Compose:
+def inference_pipeline(cfg: ConfigType) -> Compose:
     """Return a config's test pipeline, for images of any kind: see `InferencerLoader`.
 
     Raises:
