@@ -35,8 +35,12 @@ def write_video(
     codec: str = 'libx264',
     gop_size: int = 12,
     index_first: bool = False,
+    begin: int = 0,
 ) -> Path:
-    """Write a video whose frames are shown at these times in milliseconds, by PyAV."""
+    """Write a video whose frames are shown at these times in milliseconds, by PyAV.
+
+    Its sound, if any, begins at `begin`.
+    """
     import av
 
     options = {'movflags': 'faststart'} if index_first else {}
@@ -52,7 +56,7 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if audio is not None:
-            for number in range(times[-1] * 44100 // 1024 // 1000):
+            for number in range(begin * 44 // 1024, times[-1] * 44 // 1024):
                 wave = np.sin(np.arange(1024) * 0.06 + number, dtype=np.float32)[None] / 3
                 block = av.AudioFrame.from_ndarray(wave, format='fltp', layout='mono')
                 block.sample_rate, block.pts = 44100, number * 1024
