@@ -19,4 +19,5 @@ COMMANDS = {
     'train': Command('mmdet.cli.train', 'train a detector'),
     'train-dist': Command('mmdet.cli.train_dist', 'train in several processes, one a GPU'),
     'test': Command('mmdet.cli.test', 'test a detector: figures, detections, pictures'),
+    'predict': Command('mmdet.cli.predict', 'predict: pictures, folders, videos, cameras, streams'),
 }

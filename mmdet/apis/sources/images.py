@@ -1,6 +1,7 @@
 """One picture: a file's, or an array."""
 
 from collections.abc import Generator
+from os.path import dirname
 
 import numpy as np
 
@@ -22,6 +23,7 @@ class ImageFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.root = '' if '://' in path else dirname(path)
         self.broken: list[str] = []
         self.notes: list[str] = []
 
@@ -58,6 +60,7 @@ class Array:
                 '(height, width, 3) of uint8, in BGR order'
             )
         self.image = image
+        self.root = ''
         self.broken: list[str] = []
         self.notes: list[str] = []
 
