@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from copy import deepcopy
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +11,6 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmdet.datasets.image_file import read_image
 from mmdet.engine.config import datasets_of
 from mmdet.errors import UserError
 from mmdet.structures import DetDataSample
@@ -19,10 +19,12 @@ from .detector import Detector
 
 # What needs annotations, which an image in use has not.
 _ANNOTATIONS = ('LoadAnnotations', 'FilterAnnotations')
+# What a pipeline leaves.
+_BATCH = ('inputs', 'data_samples')
 
 
 def inference_pipeline(cfg: Config) -> Compose:
-    """Return a config's test pipeline, for images in memory: `dict(img=..., img_id=...)`.
+    """Return a config's test pipeline, for images of any kind: see `InferencerLoader`.
 
     Raises:
         UserError: the config has no test pipeline.
@@ -32,19 +34,19 @@ def inference_pipeline(cfg: Config) -> Compose:
     steps = next(filter(None, pipelines), None) or cfg.get('test_pipeline')
     if not steps:
         raise UserError(
-            f'{cfg.filename or "the config"} has no test pipeline: '
+            f'{getattr(cfg, "filename", None) or "the config"} has no test pipeline: '
             'set test_dataloader.dataset.pipeline'
         )
     return compose_for_images(steps)
 
 
 def compose_for_images(steps: Sequence[dict]) -> Compose:
-    """Return a pipeline of such steps that begins with an image in memory."""
+    """Return a pipeline of such steps that begins with an image, and without annotations."""
     kept = []
     for step in deepcopy(list(steps)):
         name = _name(step)
         if name == 'LoadImageFromFile':
-            step = {**step, 'type': 'LoadImageFromNDArray'}
+            step = {**step, 'type': 'InferencerLoader', 'ignore_empty': False}
         if name not in _ANNOTATIONS:
             kept.append(step)
     with DefaultScope.overwrite_default_scope('mmdet'):
@@ -59,41 +61,60 @@ def _name(step: dict) -> str:
 def infer(model: Detector, images: Sequence[np.ndarray], pipeline: Compose) -> list[DetDataSample]:
     """Find the instances in some images.
 
-    Images that the pipeline brings to one size go through the network together. Others do not:
-    padded to a common size, an image's grid cells would lie elsewhere, and so its result would
-    depend on its neighbours.
-
     Args:
         model: of `init_detector`.
         images: (h, w, 3) uint8 BGR.
         pipeline: of `inference_pipeline`.
 
     Returns:
+        What `detect` does.
+
+    Raises:
+        UserError: an image is no such array.
+    """
+    items = [_prepared(dict(img=image), index, pipeline) for index, image in enumerate(images)]
+    return detect(model, {key: [item[key] for item in items] for key in _BATCH})
+
+
+def detect(model: Detector, batch: dict) -> list[DetDataSample]:
+    """Find the instances in a batch of what a pipeline has prepared.
+
+    Images of one size go through the network together. Others do not: padded to a common size, an
+    image's grid cells would lie elsewhere, and so its result would depend on its neighbours.
+
+    Args:
+        model: of `init_detector`.
+        batch: `inputs`, (3, h, w) uint8 each, and `data_samples`.
+
+    Returns:
         A sample for each, on the CPU; `pred_instances` has `scores` (N,), `labels` (N,), `bboxes`
         (N, 4) xyxy around the masks, and `masks`, `RLEMasks` at the image's size, best first.
     """
-    data = [_prepared(image, index, pipeline) for index, image in enumerate(images)]
     found: list[DetDataSample] = []
-    for _, group in groupby(data, key=lambda item: item['inputs'].shape):
-        items = list(group)
-        batch = {key: [item[key] for item in items] for key in ('inputs', 'data_samples')}
-        with torch.inference_mode():
-            found += [sample.cpu() for sample in model.test_step(batch)]
+    pairs = zip(batch['inputs'], batch['data_samples'], strict=True)
+    for _, group in groupby(pairs, key=lambda pair: pair[0].shape):
+        inputs, samples = map(list, zip(*group, strict=True))
+        # Not inference_mode: scripts change results in place.
+        with torch.no_grad():
+            predicted = model.test_step(dict(inputs=inputs, data_samples=samples))
+        found += [sample.cpu() for sample in predicted]
     for sample in found:
         boxes = sample.pred_instances.masks.get_bboxes()
         sample.pred_instances.bboxes = torch.from_numpy(boxes)
     return found
 
 
-def _prepared(image: np.ndarray, index: int, pipeline: Compose) -> dict:
-    item = pipeline(dict(img=image, img_id=index))
-    assert isinstance(item, dict)  # a test pipeline leaves no image out
+def _prepared(image: dict, index: int, pipeline: Compose) -> dict:
+    item = pipeline(dict(image, img_id=index))
+    if not isinstance(item, dict):
+        name = image.get('img_path', 'an array')
+        raise UserError(f'the test pipeline leaves {name} out: take out the step that does')
     return item
 
 
 def inference_detector(
     model: Detector,
-    imgs: str | np.ndarray | Sequence[str | np.ndarray],
+    imgs: str | Path | np.ndarray | Sequence[str | Path | np.ndarray],
     test_pipeline: Compose | None = None,
 ) -> DetDataSample | list[DetDataSample]:
     """Find the instances in an image or several, as mmdetection 3.x does.
@@ -101,23 +122,23 @@ def inference_detector(
     Args:
         model: of `init_detector`.
         imgs: paths, or (h, w, 3) uint8 BGR arrays; one, or a list or tuple of them.
-        test_pipeline: what prepares `dict(img=..., img_id=...)`; by default that of the model's
-            config.
+        test_pipeline: what prepares `dict(img=..., img_id=...)` for an array, `dict(img_path=...,
+            img_id=...)` for a path; by default that of the model's config.
 
     Returns:
         A sample, or a list of them. `pred_instances` has `scores` (N,), `labels` (N,), `bboxes`
         (N, 4) xyxy around the masks, and `masks` (N, h, w) boolean, on the CPU, best first.
 
     Raises:
-        UserError: an image cannot be read.
+        UserError: an image cannot be read, or is another array.
     """
     several = isinstance(imgs, list | tuple)
     pipeline = test_pipeline or inference_pipeline(model.cfg)
     samples = []
     for img in imgs if several else [imgs]:
-        image = img if isinstance(img, np.ndarray) else read_image(str(img))
-        (sample,) = infer(model, [image], pipeline)
-        sample.set_metainfo(dict(img_path=None if isinstance(img, np.ndarray) else str(img)))
+        image = dict(img=img) if isinstance(img, np.ndarray) else dict(img_path=str(img))
+        item = _prepared(image, 0, pipeline)
+        (sample,) = detect(model, {key: [item[key]] for key in _BATCH})
         sample.pred_instances.masks = sample.pred_instances.masks.to_tensor()
         samples.append(sample)
     return samples if several else samples[0]
