@@ -73,7 +73,7 @@ def _remains(runner: Runner) -> Remains:
         config=config,
         log=Path(runner.log_dir, f'{runner.timestamp}.log').resolve(),
         checkpoint=checkpoint,
-        command=checkpoint and command_for(runner.cfg, checkpoint, config),
+        command=command_for(runner.cfg, checkpoint, config) if checkpoint else None,
         visualizer='visualizer' in runner.cfg,
         test=runner.cfg.get('test_dataloader') is not None,
     )
