@@ -1,5 +1,6 @@
 """A trained model in use: from pictures to instances, with mmdetection 3.x's names."""
 
+from .det_inferencer import DetInferencer
 from .detector import init_detector, load_detector
 from .inference import infer, inference_detector, inference_pipeline
 from .predict import predict
@@ -7,6 +8,7 @@ from .prediction import Prediction
 from .sources import open_source
 
 __all__ = [
+    'DetInferencer',
     'Prediction',
     'infer',
     'inference_detector',

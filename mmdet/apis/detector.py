@@ -110,7 +110,7 @@ def load_detector(
         UserError: as in `init_detector`, or the checkpoint carries no config and none is named.
     """
     checkpoint = str(checkpoint)
-    device = device or ('cuda:0' if torch.cuda.is_available() else 'cpu')
+    device = device or default_device()
     if config is not None:
         return init_detector(config, checkpoint, palette, device, cfg_options)
     content = load_checkpoint(checkpoint)
@@ -123,6 +123,11 @@ def load_detector(
         device=device,
         cfg_options=cfg_options,
     )
+
+
+def default_device() -> str:
+    """Return the first GPU that PyTorch sees, else the CPU."""
+    return 'cuda:0' if torch.cuda.is_available() else 'cpu'
 
 
 def load_checkpoint(filename: str) -> dict:

@@ -1,6 +1,6 @@
 """From images in memory to instances, by a detector in evaluation mode."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from itertools import groupby
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmcv.transforms import Compose
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
 from mmdet.engine.config import datasets_of
@@ -23,7 +23,7 @@ _ANNOTATIONS = ('LoadAnnotations', 'FilterAnnotations')
 _BATCH = ('inputs', 'data_samples')
 
 
-def inference_pipeline(cfg: Config) -> Compose:
+def inference_pipeline(cfg: Config | ConfigDict) -> Compose:
     """Return a config's test pipeline, for images of any kind: see `InferencerLoader`.
 
     Raises:
@@ -44,7 +44,7 @@ def compose_for_images(steps: Sequence[dict]) -> Compose:
     """Return a pipeline of such steps that begins with an image, and without annotations."""
     kept = []
     for step in deepcopy(list(steps)):
-        name = _name(step)
+        name = transform_name(step)
         if name == 'LoadImageFromFile':
             step = {**step, 'type': 'InferencerLoader', 'ignore_empty': False}
         if name not in _ANNOTATIONS:
@@ -53,7 +53,8 @@ def compose_for_images(steps: Sequence[dict]) -> Compose:
         return Compose(kept)
 
 
-def _name(step: dict) -> str:
+def transform_name(step: dict) -> str:
+    """Return the class's name of a pipeline's step, without scope or module."""
     kind = step['type']
     return (kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2]
 
@@ -72,7 +73,9 @@ def infer(model: Detector, images: Sequence[np.ndarray], pipeline: Compose) -> l
     Raises:
         UserError: an image is no such array.
     """
-    items = [_prepared(dict(img=image), index, pipeline) for index, image in enumerate(images)]
+    items = [
+        prepared(dict(img=image, img_id=index), pipeline) for index, image in enumerate(images)
+    ]
     return detect(model, {key: [item[key] for item in items] for key in _BATCH})
 
 
@@ -104,12 +107,26 @@ def detect(model: Detector, batch: dict) -> list[DetDataSample]:
     return found
 
 
-def _prepared(image: dict, index: int, pipeline: Compose) -> dict:
-    item = pipeline(dict(image, img_id=index))
+def prepared(image: dict | str | np.ndarray, pipeline: Callable) -> dict:
+    """Return what a pipeline makes of an image.
+
+    Raises:
+        UserError: it makes nothing of it.
+    """
+    item = pipeline(image)
     if not isinstance(item, dict):
-        name = image.get('img_path', 'an array')
-        raise UserError(f'the test pipeline leaves {name} out: take out the step that does')
+        named = image.get('img_path', 'an array') if isinstance(image, dict) else image
+        raise UserError(f'the test pipeline leaves {named} out: take out the step that does')
     return item
+
+
+def with_bitmaps(sample: DetDataSample) -> DetDataSample:
+    """Return a sample as mmdetection's is: `masks` (N, h, w) boolean."""
+    instances = sample.pred_instances.new()
+    instances.masks = sample.pred_instances.masks.to_tensor()
+    changed = sample.new()
+    changed.pred_instances = instances
+    return changed
 
 
 def inference_detector(
@@ -136,9 +153,8 @@ def inference_detector(
     pipeline = test_pipeline or inference_pipeline(model.cfg)
     samples = []
     for img in imgs if several else [imgs]:
-        image = dict(img=img) if isinstance(img, np.ndarray) else dict(img_path=str(img))
-        item = _prepared(image, 0, pipeline)
+        key = 'img' if isinstance(img, np.ndarray) else 'img_path'
+        item = prepared({key: img if key == 'img' else str(img), 'img_id': 0}, pipeline)
         (sample,) = detect(model, {key: [item[key]] for key in _BATCH})
-        sample.pred_instances.masks = sample.pred_instances.masks.to_tensor()
-        samples.append(sample)
+        samples.append(with_bitmaps(sample))
     return samples if several else samples[0]
