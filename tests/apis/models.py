@@ -18,7 +18,7 @@ def config_of(tiny_model: dict) -> Config:
     pipeline = [
         dict(type='LoadImageFromFile'),
         dict(type='Resize', scale=(128, 96), keep_ratio=True),
-        dict(type='PackDetInputs', meta_keys=('ori_shape', 'img_shape', 'scale_factor')),
+        dict(type='PackDetInputs'),
     ]
     dataset = dict(type='CocoDataset', pipeline=pipeline, metainfo=dict(classes=CLASSES))
     model = dict(tiny_model, test_cfg=test_cfg)

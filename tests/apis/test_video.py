@@ -116,6 +116,11 @@ def test_an_ffmpeg_without_h264(tmp_path, monkeypatch):
         VideoWriter(tmp_path / 'b.mp4')
 
 
+def test_another_format(tmp_path):
+    with pytest.raises(UserError, match=r'a\.avi: videos are written as MP4; name a \.mp4 file'):
+        VideoWriter(tmp_path / 'a.avi')
+
+
 def test_a_full_disk_leaves_what_was_written(small_disk):
     noise = np.random.default_rng(0)
     path = small_disk / 'a.mp4'

@@ -3,13 +3,13 @@
 import os
 from pathlib import Path
 
+from mmdet.apis.output_files import picture_suffix
 from mmdet.apis.prediction import Prediction
 from mmdet.apis.video import VideoWriter
+from mmdet.errors import UserError
 
 from .files import write_image
 from .names import Names
-
-_KEPT = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
 class Drawn:
@@ -36,9 +36,9 @@ class Drawn:
             self._writer_of(prediction.path).write(prediction.plot(), prediction.time or 0.0)
             return
         self.close()
-        suffix = os.path.splitext(prediction.path)[1].lower()
-        suffix = suffix if suffix in _KEPT else '.jpg'
-        write_image(self.folder / f'{self.names.of(prediction.path)}{suffix}', prediction.plot())
+        name = f'{self.names.of(prediction.path)}{picture_suffix(prediction.path)}'
+        _keep_apart(self.folder / name, prediction.path)
+        write_image(self.folder / name, prediction.plot())
         self._note_place(str(self.folder))
 
     def close(self) -> None:
@@ -52,6 +52,7 @@ class Drawn:
         if self._writer is None or self._of != path:
             self.close()
             file = self.video or self.folder / f'{self.names.of(path)}.mp4'
+            _keep_apart(file, path)
             self._writer = VideoWriter(file, sound_of=path if os.path.isfile(path) else None)
             self._of = path
             self._note_place(str(file))
@@ -60,3 +61,9 @@ class Drawn:
     def _note_place(self, place: str) -> None:
         if place not in self.places:
             self.places.append(place)
+
+
+def _keep_apart(file: Path, source: str) -> None:
+    """Make sure that a picture or video is not written over the one that it is made from."""
+    if os.path.realpath(file) == os.path.realpath(source):
+        raise UserError(f'{source} would be overwritten: name another folder or file to write to')

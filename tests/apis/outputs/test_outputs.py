@@ -16,6 +16,7 @@ from pycocotools.coco import COCO
 from mmdet.apis import Prediction
 from mmdet.apis.outputs import CocoJson, Crops, Drawn, Names, YoloText
 from mmdet.apis.outputs.files import JsonList, write_file
+from mmdet.errors import UserError
 from mmdet.structures import RLEMasks
 from tests.apis.videos import scene
 from tests.samples import rectangle
@@ -53,7 +54,7 @@ def test_pictures_of_several_folders(tmp_path):
     paths = ['in/a/1.png', 'in/b/1.png', 'in/b/1.jpg', 'in/b/1.PNG', '/other/1.gif', 'in/b/1_2.png']
     write(drawn, *map(prediction, paths), prediction(paths[0]))
     assert files_in(tmp_path) == [
-        *('1.jpg', 'a/1.png', 'b/1.png', 'b/1_2.jpg', 'b/1_2_2.png', 'b/1_3.png'),
+        *('1.jpg', 'a/1.png', 'b/1.png', 'b/1_2.jpg', 'b/1_2_2.png', 'b/1_3.PNG'),
     ]
     assert drawn.places == [str(tmp_path)]
 
@@ -63,6 +64,15 @@ def test_what_is_drawn(tmp_path):
     image = cv2.imread(str(tmp_path / 'b.png'))
     assert (image == prediction().plot()).all()
     assert (image != scene(0)).any()
+
+
+@pytest.mark.parametrize('where', [{}, dict(frame=0, time=0.0)])
+def test_what_is_drawn_never_replaces_its_source(tmp_path, where):
+    path = tmp_path / ('b.mp4' if where else 'b.png')
+    path.write_bytes(b'the source')
+    with pytest.raises(UserError, match=r'b\.\w+ would be overwritten: name another folder'):
+        Drawn(tmp_path, Names()).add(prediction(str(path), **where))
+    assert path.read_bytes() == b'the source'
 
 
 def test_a_video_of_frames(tmp_path):
