@@ -21,4 +21,5 @@ COMMANDS = {
     'test': Command('mmdet.cli.test', 'test a detector: figures, detections, pictures'),
     'publish': Command('mmdet.cli.publish', 'make the file to hand out of a checkpoint'),
     'convert': Command('mmdet.cli.convert', "turn another code base's checkpoint into ours"),
+    'predict': Command('mmdet.cli.predict', 'predict: pictures, folders, videos, cameras, streams'),
 }
