@@ -12,10 +12,11 @@ from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
+from torch import nn
 
 from mmdet.datasets.coco_classes import COCO_CLASSES
 from mmdet.engine.checkpoint import check_fit, embedded_config
-from mmdet.engine.config import check_model, datasets_of, read_config
+from mmdet.engine.config import check_model, datasets_of, read_config, with_tta
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS, MODELS
 from mmdet.structures import DetDataSample
@@ -93,6 +94,7 @@ def load_detector(
     palette: ColorChoice = 'none',
     device: str | torch.device | None = None,
     cfg_options: Mapping | None = None,
+    tta: bool = False,
 ) -> Detector:
     """Load a trained detector from a checkpoint, whose config it may carry itself.
 
@@ -102,6 +104,7 @@ def load_detector(
         palette: as in `init_detector`.
         device: by default the first GPU that PyTorch sees, else the CPU.
         cfg_options: as in `init_detector`.
+        tta: test-time augmentation, see `augmented`.
 
     Returns:
         What `init_detector` does.
@@ -112,17 +115,45 @@ def load_detector(
     checkpoint = str(checkpoint)
     device = device or default_device()
     if config is not None:
-        return init_detector(config, checkpoint, palette, device, cfg_options)
-    content = load_checkpoint(checkpoint)
-    return _build(
-        embedded_config(content, source=checkpoint),
-        f'the config in {checkpoint}',
-        content=content,
-        checkpoint=checkpoint,
-        palette=palette,
-        device=device,
-        cfg_options=cfg_options,
-    )
+        model = init_detector(config, checkpoint, palette, device, cfg_options)
+    else:
+        content = load_checkpoint(checkpoint)
+        model = _build(
+            embedded_config(content, source=checkpoint),
+            f'the config in {checkpoint}',
+            content=content,
+            checkpoint=checkpoint,
+            palette=palette,
+            device=device,
+            cfg_options=cfg_options,
+        )
+    return augmented(model) if tta else model
+
+
+def augmented(model: Detector) -> Detector:
+    """Return a detector that looks at several views of an image, by the same weights.
+
+    Args:
+        model: of `init_detector`. The views are those of the `tta_pipeline` in its config; by
+            default the image and its mirror image.
+
+    Returns:
+        A detector in whose `cfg` the test pipeline gives these views, so that
+        `inference_pipeline` and `infer` know of them.
+
+    Raises:
+        UserError: the model is not a PyTorch one, or its config has no views to give.
+    """
+    if not isinstance(model, nn.Module):
+        raise UserError(
+            f'a {type(model).__name__} has no test-time augmentation: load the checkpoint instead'
+        )
+    cfg = with_tta(model.cfg)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        several = MODELS.build({**cfg.tta_model, 'module': model})
+    several.cfg = cfg
+    several.dataset_meta = model.dataset_meta
+    return cast(Detector, several.eval())
 
 
 def default_device() -> str:

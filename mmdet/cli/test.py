@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.dist import is_main_process
+from mmengine.hooks import PrepareTTAHook
 from mmengine.runner import Runner
 
 from mmdet.engine.checkpoint import check_fit
@@ -16,6 +17,7 @@ from mmdet.engine.config import (
     load_config,
     metrics_of,
     require_stage,
+    with_tta,
 )
 from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.engine.launch import build_runner
@@ -45,6 +47,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='for how long each is shown; 0 waits for the space bar',
     )
     parser.add_argument('--show-limit', type=int, metavar='N', help='draw N images at most')
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="test-time augmentation: the config's tta_pipeline, or each image mirrored, too",
+    )
     add_common_arguments(parser)
     return parser.parse_args(argv)
 
@@ -61,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     args = parse_args(argv)
     cfg = load_config(args)
     require_stage(cfg, 'test', source=args.config)
+    cfg = with_tta(cfg) if args.tta else cfg
     cfg.load_from = args.checkpoint
     cfg.resume = False  # the config that a resumed run saved says otherwise
     named = metrics_of(cfg.test_evaluator)
@@ -91,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     check_files(cfg, ('test',), folders=folders)
     runner = build_runner(cfg)
     check_fit(runner.model, args.checkpoint)
+    if args.tta:
+        runner.register_hook(PrepareTTAHook(cfg.tta_model.to_dict()))
     metrics = runner.test()
     if is_main_process():
         path = Path(cfg.work_dir, 'metrics.json')
