@@ -1,4 +1,4 @@
-"""From a config to a runner: what tools/train.py and tools/test.py share."""
+"""From a config to a runner: what training and testing share."""
 
 from mmengine.config import Config
 from mmengine.registry import build_runner_from_cfg

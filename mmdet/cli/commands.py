@@ -1,0 +1,22 @@
+"""The table of sub-commands. It imports none of them: a list of them must not wait for torch."""
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A sub-command.
+
+    Attributes:
+        module: has its `main(argv)`.
+        help: one line.
+    """
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    'train': Command('mmdet.cli.train', 'train a detector'),
+    'train-dist': Command('mmdet.cli.train_dist', 'train in several processes, one a GPU'),
+    'test': Command('mmdet.cli.test', 'test a detector: figures, detections, pictures'),
+}
