@@ -19,4 +19,5 @@ COMMANDS = {
     'train': Command('mmdet.cli.train', 'train a detector'),
     'train-dist': Command('mmdet.cli.train_dist', 'train in several processes, one a GPU'),
     'test': Command('mmdet.cli.test', 'test a detector: figures, detections, pictures'),
+    'export': Command('mmdet.cli.export', 'write a detector as ONNX, torch.export or OpenVINO'),
 }

@@ -22,5 +22,6 @@ def build_runner(cfg: Config) -> MMEngineRunner:
         start_processes(cfg)
     runner = build_runner_from_cfg(cfg, RUNNERS) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.register_hook(PreflightHook())
-    warn_of_slow_ops(next(runner.model.parameters()).device.type)
+    parameters = runner.model.parameters()
+    warn_of_slow_ops(next((each.device.type for each in parameters), 'cpu'))  # exported: none
     return runner

@@ -21,6 +21,6 @@ def with_coordinates(feature: Tensor, axes: str = 'xy') -> Tensor:
 
 
 def _from_end_to_end(count: int, *, device: torch.device) -> Tensor:
-    """Return what `torch.linspace(-1, 1, count)` does; an export would make its count a constant."""
+    """Return `torch.linspace(-1, 1, count)`, whose count an export would make a constant."""
     last = max(count - 1, 1)
     return (2 * torch.arange(count, device=device) - last) / last
