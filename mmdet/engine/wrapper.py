@@ -1,5 +1,6 @@
-"""The model within what runs it in several processes."""
+"""The model within what runs it in several processes, and where it is."""
 
+import torch
 from mmengine.model import is_model_wrapper
 from torch import nn
 
@@ -10,3 +11,8 @@ def unwrapped(model: nn.Module) -> nn.Module:
         return model
     assert isinstance(model.module, nn.Module)
     return model.module
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where a model's parameters are; the CPU if it has none, as an exported file."""
+    return next((each.device for each in model.parameters()), torch.device('cpu'))
