@@ -17,7 +17,7 @@ from torch.export import Dim, ExportedProgram
 from mmdet.errors import UserError
 from mmdet.models.detectors import SOLO
 
-from .metadata import Metadata, describe, test_scale
+from .metadata import Metadata, describe, scale_of_tests
 from .network import OUTPUTS, ExportableDetector
 from .raw import RawHeads
 from .runtimes import METADATA_FILE, RT_INFO, missing
@@ -137,7 +137,7 @@ def _check_target(path: Path, format: str) -> None:
 
 def _size_of(cfg: Config) -> tuple[int, int]:
     """Return the (height, width) that a landscape image has after the test pipeline, padded."""
-    scale = test_scale(cfg)
+    scale = scale_of_tests(cfg)
     if scale is None:
         raise UserError(
             'the test pipeline resizes images to no size of their own: name one, '

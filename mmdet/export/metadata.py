@@ -163,7 +163,7 @@ def describe(
         pad_color=tuple(m + pad * s for m, s in zip(mean, std, strict=True)),
         size=size,
         pad_size_divisor=int(getattr(preprocessor, 'pad_size_divisor', 1)),
-        test_scale=test_scale(cfg),
+        test_scale=scale_of_tests(cfg),
         num_candidates=num_candidates,
         test_cfg=asdict(head.decode_cfg),
         num_grids=tuple(head.num_grids),
@@ -182,16 +182,16 @@ def _channels(preprocessor: object, name: str, *, swaps: bool) -> tuple[float, .
     return tuple(channels[::-1] if swaps else channels)
 
 
-def test_steps(cfg: Config) -> Sequence[dict]:
+def pipeline_steps(cfg: Config) -> Sequence[dict]:
     """Return the steps of a config's test pipeline, none if it has none."""
     loaders = (cfg.get(f'{stage}_dataloader') for stage in ('test', 'val'))
     pipelines = (each.get('pipeline') for loader in loaders for each in datasets_of(loader))
     return next(filter(None, pipelines), None) or cfg.get('test_pipeline') or ()
 
 
-def test_scale(cfg: Config) -> tuple[int, int] | None:
+def scale_of_tests(cfg: Config) -> tuple[int, int] | None:
     """Return the (longer, shorter) side that a config's test pipeline resizes images to."""
-    for step in test_steps(cfg):
+    for step in pipeline_steps(cfg):
         scale = step.get('scale')
         if str(step.get('type')).endswith('Resize') and isinstance(scale, list | tuple):
             return int(max(scale)), int(min(scale))
@@ -200,12 +200,14 @@ def test_scale(cfg: Config) -> tuple[int, int] | None:
 
 def _config_text(model: SOLO, cfg: Config) -> str:
     head = model.mask_head
-    steps = to_plain(Config(dict(steps=list(test_steps(cfg)))).to_dict()['steps'], name='pipeline')
+    steps = to_plain(
+        Config(dict(steps=list(pipeline_steps(cfg)))).to_dict()['steps'], name='pipeline'
+    )
     settings = dict(
         model=dict(
             mask_head=dict(type=type(head).__name__, num_classes=head.num_classes),
             test_cfg=asdict(head.decode_cfg),
         ),
-        test_pipeline=steps,
+        test_pipeline=to_plain(steps, name='test_pipeline'),
     )
     return ''.join(f'{name} = {pformat(value)}\n' for name, value in settings.items())
