@@ -39,6 +39,9 @@ class Detector(Protocol):
         ...
 
 
+EXPORTED_SUFFIXES = ('.onnx', '.pt2', '.xml')
+"""Of the files that `load_detector` takes in the place of a checkpoint."""
+
 _LOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
 
 
@@ -99,7 +102,7 @@ def load_detector(
     """Load a trained detector from a checkpoint, whose config it may carry itself.
 
     Args:
-        checkpoint: a file or an address.
+        checkpoint: a file or an address; or a file of tools/deployment/export.py.
         config: what it was trained with; by default the config that it carries.
         palette: as in `init_detector`.
         device: by default the first GPU that PyTorch sees, else the CPU.
@@ -113,6 +116,13 @@ def load_detector(
         UserError: as in `init_detector`, or the checkpoint carries no config and none is named.
     """
     checkpoint = str(checkpoint)
+    if checkpoint.endswith(EXPORTED_SUFFIXES):
+        if tta:
+            raise UserError(
+                f'{checkpoint} is an exported file, which takes one view of an image: for '
+                'test-time augmentation name the checkpoint'
+            )
+        return _load_exported(checkpoint, config, palette, device, cfg_options)
     device = device or default_device()
     if config is not None:
         model = init_detector(config, checkpoint, palette, device, cfg_options)
@@ -159,6 +169,21 @@ def augmented(model: Detector) -> Detector:
 def default_device() -> str:
     """Return the first GPU that PyTorch sees, else the CPU."""
     return 'cuda:0' if torch.cuda.is_available() else 'cpu'
+
+
+def _load_exported(
+    path: str,
+    config: str | Path | Config | None,
+    palette: str,
+    device: str | torch.device | None,
+    cfg_options: Mapping | None,
+) -> Detector:
+    """Load a file of tools/deployment/export.py, which carries all that there is to say of it."""
+    from mmdet.export.detector import ExportedDetector
+
+    if config is not None or cfg_options:
+        raise UserError(f'{path} is an exported file, in which everything is settled: no config')
+    return ExportedDetector(path, palette, device or 'cpu').eval()
 
 
 def load_checkpoint(filename: str) -> dict:

@@ -22,4 +22,5 @@ COMMANDS = {
     'publish': Command('mmdet.cli.publish', 'make the file to hand out of a checkpoint'),
     'convert': Command('mmdet.cli.convert', "turn another code base's checkpoint into ours"),
     'predict': Command('mmdet.cli.predict', 'predict: pictures, folders, videos, cameras, streams'),
+    'export': Command('mmdet.cli.export', 'write a detector as ONNX, torch.export or OpenVINO'),
 }
