@@ -16,7 +16,7 @@ from mmdet.errors import UserError
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line, this process's own if it is None."""
     parser = argparse.ArgumentParser(description='Train a detector')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or the name of a shipped one')
     parser.add_argument(
         '--resume',
         nargs='?',

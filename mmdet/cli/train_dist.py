@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
+from mmdet.engine.config import find_config
 from mmdet.engine.torchrun import launch, nodes_of, threads_of_each
 
 from . import train
@@ -25,7 +26,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description='Train a detector in several processes, one a GPU',
         epilog='Several nodes: NNODES, NODE_RANK, MASTER_ADDR and PORT in the environment of each',
     )
-    parser.add_argument('config', metavar='CONFIG', help='config file')
+    parser.add_argument(
+        'config', metavar='CONFIG', help='config file, or the name of a shipped config'
+    )
     parser.add_argument(
         'processes', metavar='NUM_GPUS', type=positive, help='processes on each node'
     )
@@ -44,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     args = parse_args(argv)
     arguments = [args.config, '--launcher', 'pytorch', *args.options]
-    train.parse_args(arguments)  # once, and not by every process
+    # Once, and not by every process.
+    find_config(args.config)
+    train.parse_args(arguments)
     os.environ.setdefault('OMP_NUM_THREADS', str(threads_of_each(args.processes)))
     if not torch.cuda.is_available():
         print(f'PyTorch sees no GPU: training on the CPU (processes: {args.processes})', flush=True)

@@ -1,5 +1,6 @@
-"""The model within what runs it in several processes, or on several views of an image."""
+"""The model within what runs it in several processes, or on several views; and where it is."""
 
+import torch
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import nn
 
@@ -10,3 +11,8 @@ def unwrapped(model: nn.Module) -> nn.Module:
         assert isinstance(model.module, nn.Module)
         model = model.module
     return model
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where a model's parameters are; the CPU if it has none, as an exported file."""
+    return next((each.device for each in model.parameters()), torch.device('cpu'))

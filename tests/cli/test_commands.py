@@ -43,7 +43,9 @@ def test_an_unknown_command(environment):
 
 
 def test_a_users_mistake_is_one_line(environment):
-    assert mistake(environment, 'train', 'none.py').startswith('error: config none.py')
+    assert mistake(environment, 'train', 'none.py').startswith(
+        'error: no such config file: none.py'
+    )
 
 
 def test_arguments_are_those_of_the_command(environment):
