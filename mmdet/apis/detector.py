@@ -12,12 +12,12 @@ from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
-from torch import nn
 
 from mmdet.datasets.coco_classes import COCO_CLASSES
 from mmdet.engine.checkpoint import check_fit, embedded_config
 from mmdet.engine.config import check_model, datasets_of, read_config, with_tta
 from mmdet.errors import UserError
+from mmdet.models import SOLO
 from mmdet.registry import DATASETS, MODELS
 from mmdet.structures import DetDataSample
 from mmdet.visualization.palette import ColorChoice, named_palette
@@ -154,7 +154,7 @@ def augmented(model: Detector) -> Detector:
     Raises:
         UserError: the model is not a PyTorch one, or its config has no views to give.
     """
-    if not isinstance(model, nn.Module):
+    if not isinstance(model, SOLO):
         raise UserError(
             f'a {type(model).__name__} has no test-time augmentation: load the checkpoint instead'
         )
