@@ -20,6 +20,7 @@ from mmdet.engine.config import read_config
 from mmdet.engine.config.shipped import shipped_configs
 from mmdet.errors import UserError
 from mmdet.structures import DetDataSample
+from mmdet.utils import ConfigType
 from mmdet.visualization.palette import ColorChoice
 from mmdet.visualization.window import check_window
 
@@ -75,7 +76,7 @@ class DetInferencer(BaseInferencer):
 
     def __init__(
         self,
-        model: str | Path | Config | ConfigDict | dict | None = None,
+        model: str | Path | ConfigType | dict | None = None,
         weights: str | Path | None = None,
         device: str | None = None,
         scope: str = 'mmdet',
@@ -198,9 +199,7 @@ class DetInferencer(BaseInferencer):
             results['visualization'] += result['visualization'] or []
         return results
 
-    def _init_model(
-        self, cfg: Config | ConfigDict, weights: str | None, device: str = 'cpu'
-    ) -> Detector:
+    def _init_model(self, cfg: ConfigType, weights: str | None, device: str = 'cpu') -> Detector:
         if cfg:
             full = cfg if isinstance(cfg, Config) else Config(cfg.to_dict())
             return init_detector(full, weights, self.palette, device)
@@ -209,14 +208,14 @@ class DetInferencer(BaseInferencer):
         cfg.update(model.cfg.to_dict())
         return model
 
-    def _init_pipeline(self, cfg: Config | ConfigDict) -> Compose:
+    def _init_pipeline(self, cfg: ConfigType) -> Compose:
         return inference_pipeline(cfg)
 
-    def _init_collate(self, cfg: Config | ConfigDict) -> Callable:
+    def _init_collate(self, cfg: ConfigType) -> Callable:
         # Others make one tensor of pictures, which may differ in size.
         return pseudo_collate
 
-    def _init_visualizer(self, cfg: Config | ConfigDict) -> Visualizer:
+    def _init_visualizer(self, cfg: ConfigType) -> Visualizer:
         settings = dict(cfg.get('visualizer') or dict(type='DetLocalVisualizer'))
         # Pictures are returned, shown, or written to `out_dir`: backends get none.
         settings.pop('vis_backends', None)

@@ -12,10 +12,11 @@ from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
+from torch import nn
 
 from mmdet.datasets.coco_classes import COCO_CLASSES
 from mmdet.engine.checkpoint import check_fit, embedded_config
-from mmdet.engine.config import check_model, datasets_of, read_config
+from mmdet.engine.config import check_model, datasets_of, read_config, with_tta
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS, MODELS
 from mmdet.structures import DetDataSample
@@ -37,6 +38,9 @@ class Detector(Protocol):
         """Return samples with `pred_instances` for a batch of `inputs` and `data_samples`."""
         ...
 
+
+EXPORTED_SUFFIXES = ('.onnx', '.pt2', '.xml')
+"""Of the files that `load_detector` takes in the place of a checkpoint."""
 
 _LOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
 
@@ -93,15 +97,17 @@ def load_detector(
     palette: ColorChoice = 'none',
     device: str | torch.device | None = None,
     cfg_options: Mapping | None = None,
+    tta: bool = False,
 ) -> Detector:
     """Load a trained detector from a checkpoint, whose config it may carry itself.
 
     Args:
-        checkpoint: a file or an address.
+        checkpoint: a file or an address; or a file of tools/deployment/export.py.
         config: what it was trained with; by default the config that it carries.
         palette: as in `init_detector`.
         device: by default the first GPU that PyTorch sees, else the CPU.
         cfg_options: as in `init_detector`.
+        tta: test-time augmentation, see `augmented`.
 
     Returns:
         What `init_detector` does.
@@ -110,24 +116,74 @@ def load_detector(
         UserError: as in `init_detector`, or the checkpoint carries no config and none is named.
     """
     checkpoint = str(checkpoint)
+    if checkpoint.endswith(EXPORTED_SUFFIXES):
+        if tta:
+            raise UserError(
+                f'{checkpoint} is an exported file, which takes one view of an image: for '
+                'test-time augmentation name the checkpoint'
+            )
+        return _load_exported(checkpoint, config, palette, device, cfg_options)
     device = device or default_device()
     if config is not None:
-        return init_detector(config, checkpoint, palette, device, cfg_options)
-    content = load_checkpoint(checkpoint)
-    return _build(
-        embedded_config(content, source=checkpoint),
-        f'the config in {checkpoint}',
-        content=content,
-        checkpoint=checkpoint,
-        palette=palette,
-        device=device,
-        cfg_options=cfg_options,
-    )
+        model = init_detector(config, checkpoint, palette, device, cfg_options)
+    else:
+        content = load_checkpoint(checkpoint)
+        model = _build(
+            embedded_config(content, source=checkpoint),
+            f'the config in {checkpoint}',
+            content=content,
+            checkpoint=checkpoint,
+            palette=palette,
+            device=device,
+            cfg_options=cfg_options,
+        )
+    return augmented(model) if tta else model
+
+
+def augmented(model: Detector) -> Detector:
+    """Return a detector that looks at several views of an image, by the same weights.
+
+    Args:
+        model: of `init_detector`. The views are those of the `tta_pipeline` in its config; by
+            default the image and its mirror image.
+
+    Returns:
+        A detector in whose `cfg` the test pipeline gives these views, so that
+        `inference_pipeline` and `infer` know of them.
+
+    Raises:
+        UserError: the model is not a PyTorch one, or its config has no views to give.
+    """
+    if not isinstance(model, nn.Module):
+        raise UserError(
+            f'a {type(model).__name__} has no test-time augmentation: load the checkpoint instead'
+        )
+    cfg = with_tta(model.cfg)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        several = MODELS.build({**cfg.tta_model, 'module': model})
+    several.cfg = cfg
+    several.dataset_meta = model.dataset_meta
+    return cast(Detector, several.eval())
 
 
 def default_device() -> str:
     """Return the first GPU that PyTorch sees, else the CPU."""
     return 'cuda:0' if torch.cuda.is_available() else 'cpu'
+
+
+def _load_exported(
+    path: str,
+    config: str | Path | Config | None,
+    palette: str,
+    device: str | torch.device | None,
+    cfg_options: Mapping | None,
+) -> Detector:
+    """Load a file of tools/deployment/export.py, which carries all that there is to say of it."""
+    from mmdet.export.detector import ExportedDetector
+
+    if config is not None or cfg_options:
+        raise UserError(f'{path} is an exported file, in which everything is settled: no config')
+    return ExportedDetector(path, palette, device or 'cpu').eval()
 
 
 def load_checkpoint(filename: str) -> dict:

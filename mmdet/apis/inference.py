@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmcv.transforms import Compose
-from mmengine.config import Config, ConfigDict
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
 from mmdet.engine.config import datasets_of
 from mmdet.errors import UserError
 from mmdet.structures import DetDataSample
+from mmdet.utils import ConfigType
 
 from .detector import Detector
 
@@ -23,7 +24,7 @@ _ANNOTATIONS = ('LoadAnnotations', 'FilterAnnotations')
 _BATCH = ('inputs', 'data_samples')
 
 
-def inference_pipeline(cfg: Config | ConfigDict) -> Compose:
+def inference_pipeline(cfg: ConfigType) -> Compose:
     """Return a config's test pipeline, for images of any kind: see `InferencerLoader`.
 
     Raises:
@@ -42,15 +43,23 @@ def inference_pipeline(cfg: Config | ConfigDict) -> Compose:
 
 def compose_for_images(steps: Sequence[dict]) -> Compose:
     """Return a pipeline of such steps that begins with an image, and without annotations."""
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        return Compose(_for_images(deepcopy(list(steps))))
+
+
+def _for_images(steps: Sequence[dict]) -> list[dict]:
     kept = []
-    for step in deepcopy(list(steps)):
+    for step in steps:
         name = transform_name(step)
         if name == 'LoadImageFromFile':
-            step = {**step, 'type': 'InferencerLoader', 'ignore_empty': False}
-        if name not in _ANNOTATIONS:
+            kept.append({**step, 'type': 'InferencerLoader', 'ignore_empty': False})
+        elif name == 'TestTimeAug':
+            choices = map(_for_images, step['transforms'])
+            # Of no step at all there would be no view.
+            kept.append({**step, 'transforms': [choice for choice in choices if choice]})
+        elif name not in _ANNOTATIONS:
             kept.append(step)
-    with DefaultScope.overwrite_default_scope('mmdet'):
-        return Compose(kept)
+    return kept
 
 
 def transform_name(step: dict) -> str:
@@ -63,7 +72,7 @@ def infer(model: Detector, images: Sequence[np.ndarray], pipeline: Compose) -> l
     """Find the instances in some images.
 
     Args:
-        model: of `init_detector`.
+        model: of `init_detector`; or one of several views, with a pipeline that gives those.
         images: (h, w, 3) uint8 BGR.
         pipeline: of `inference_pipeline`.
 
@@ -87,7 +96,7 @@ def detect(model: Detector, batch: dict) -> list[DetDataSample]:
 
     Args:
         model: of `init_detector`.
-        batch: `inputs`, (3, h, w) uint8 each, and `data_samples`.
+        batch: for each image `inputs`, (3, h, w) uint8, and `data_samples`; or lists of views.
 
     Returns:
         A sample for each, on the CPU; `pred_instances` has `scores` (N,), `labels` (N,), `bboxes`
@@ -95,16 +104,21 @@ def detect(model: Detector, batch: dict) -> list[DetDataSample]:
     """
     found: list[DetDataSample] = []
     pairs = zip(batch['inputs'], batch['data_samples'], strict=True)
-    for _, group in groupby(pairs, key=lambda pair: pair[0].shape):
-        inputs, samples = map(list, zip(*group, strict=True))
+    for _, group in groupby(pairs, key=lambda pair: _shapes(pair[0])):
+        together = pseudo_collate([dict(zip(_BATCH, pair, strict=True)) for pair in group])
         # Not inference_mode: scripts change results in place.
         with torch.no_grad():
-            predicted = model.test_step(dict(inputs=inputs, data_samples=samples))
+            predicted = model.test_step(together)
         found += [sample.cpu() for sample in predicted]
     for sample in found:
         boxes = sample.pred_instances.masks.get_bboxes()
         sample.pred_instances.bboxes = torch.from_numpy(boxes)
     return found
+
+
+def _shapes(views: torch.Tensor | Sequence[torch.Tensor]) -> list[torch.Size]:
+    """Return the size of an image, or of each of its views."""
+    return [view.shape for view in ([views] if isinstance(views, torch.Tensor) else views)]
 
 
 def prepared(image: dict | str | np.ndarray, pipeline: Callable) -> dict:

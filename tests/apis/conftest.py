@@ -22,7 +22,8 @@ def settings(tiny_model) -> dict:
         dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
         dict(type='PackDetInputs', meta_keys=('img_path', 'ori_shape', 'img_shape')),
     ]
-    loader = dict(dataset=dict(metainfo=dict(classes=COLORS), pipeline=pipeline))
+    meta = dict(classes=COLORS)
+    loader = dict(dataset=dict(type='CocoDataset', metainfo=meta, pipeline=pipeline))
     return dict(
         model=tiny_model,
         train_dataloader=loader,
