@@ -54,6 +54,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--tta', action='store_true', help='average what several scales and a mirror image give'
     )
     parser.add_argument(
+        '--tile',
+        type=int,
+        metavar='PIXELS',
+        help='look at large pictures in squares of this side, about the size of those trained with',
+    )
+    parser.add_argument(
         '--save-json', action='store_true', help="write predictions.json, COCO's results"
     )
     parser.add_argument(
@@ -98,6 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         batch_size=args.batch_size,
         score_thr=args.score_thr,
         classes=args.classes,
+        tile=args.tile,
         strict=args.strict,
     )
     classes, names = model.dataset_meta['classes'], Names(pictures.root)
