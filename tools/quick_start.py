@@ -4,15 +4,13 @@ python tools/quick_start.py [CONFIG] [options of tools/train.py]
 """
 
 import os
-import runpy
 import sys
 from functools import partial
 from pathlib import Path
 
+from mmdet.cli import test, train
+from mmdet.cli.program import run
 from mmdet.engine.quick_start import choose, this_machine, train_and_draw
-from mmdet.errors import exit_on_user_error
-
-TOOLS = Path(__file__).resolve().parent
 
 
 def main() -> None:
@@ -20,19 +18,19 @@ def main() -> None:
     choice = choose(
         sys.argv[1:],
         here=Path.cwd(),
-        repo=TOOLS.parent,
+        repo=Path(__file__).resolve().parents[1],
         coco_root=os.environ.get('COCO_ROOT'),
         machine=this_machine(),
     )
     os.chdir(choice.folder)
     print(choice.reason, flush=True)
-    # By path: `import test` means a package of Python's own to most readers.
-    train, test = (runpy.run_path(str(TOOLS / name))['main'] for name in ('train.py', 'test.py'))
-    # What is drawn at the end is looked for at the beginning.
-    train = partial(train, stages=('train', 'val', 'test'))
-    train_and_draw([choice.config, *choice.options], train=train, test=test)
+    train_and_draw(
+        [choice.config, *choice.options],
+        # What is drawn at the end is looked for at the beginning.
+        train=partial(train.main, stages=('train', 'val', 'test')),
+        test=test.main,
+    )
 
 
 if __name__ == '__main__':
-    with exit_on_user_error():
-        main()
+    run(main)

@@ -3,77 +3,8 @@
 python tools/train.py CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--amp] ...
 """
 
-import argparse
-from collections.abc import Sequence
-
-from mmengine.runner import Runner
-from torch.distributed.elastic.multiprocessing.errors import record
-
-from mmdet.engine.checkpoint import check_fit, checkpoint_to_resume
-from mmdet.engine.config import add_common_arguments, load_config, require_stage
-from mmdet.engine.launch import build_runner
-from mmdet.engine.preflight import check_files
-from mmdet.errors import UserError, exit_on_user_error
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line, this process's own if it is None."""
-    parser = argparse.ArgumentParser(description='Train a detector')
-    parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--resume',
-        nargs='?',
-        const='auto',
-        metavar='CHECKPOINT',
-        help='go on from a checkpoint; without a name, from the latest in the work directory',
-    )
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
-    parser.add_argument(
-        '--auto-scale-lr',
-        action='store_true',
-        help="scale the learning rate by the batch size over all processes to the config's",
-    )
-    add_common_arguments(parser)
-    return parser.parse_args(argv)
-
-
-def main(argv: Sequence[str] | None = None, *, stages: Sequence[str] = ('train', 'val')) -> Runner:
-    """Train, and return the runner: its `work_dir` holds what the training left.
-
-    Args:
-        argv: the command line without the program's name; this process's own if it is None.
-        stages: of `train`, `val` and `test`, those whose files are looked for before the training.
-
-    Raises:
-        UserError: something that the user can mend.
-    """
-    args = parse_args(argv)
-    cfg = load_config(args)
-    require_stage(cfg, 'train', source=args.config)
-    if args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    if args.auto_scale_lr:
-        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
-            raise UserError(f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}')
-        cfg.auto_scale_lr.enable = True
-    if args.resume not in (None, 'auto'):
-        cfg.resume = True
-        cfg.load_from = args.resume
-    elif args.resume or (cfg.get('resume') and not cfg.get('load_from')):
-        latest = checkpoint_to_resume(cfg.work_dir)
-        cfg.resume = latest is not None
-        cfg.load_from = latest or cfg.get('load_from')
-    check_files(cfg, stages)
-    runner = build_runner(cfg)
-    if cfg.get('resume'):
-        check_fit(runner.model, cfg.load_from, resume=True)
-    elif args.resume:
-        runner.logger.info(f'Nothing to resume in {cfg.work_dir} yet: training begins')
-    runner.train()
-    return runner
-
+from mmdet.cli.program import run
+from mmdet.cli.train import main
 
 if __name__ == '__main__':
-    with exit_on_user_error():
-        record(main)()  # for tools/train_dist.py to say which process failed, and of what
+    run(main)

@@ -1,7 +1,7 @@
 """One generator beneath all of it: pictures of any source in, predictions out."""
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from contextlib import closing
 from difflib import get_close_matches
 from itertools import islice
@@ -29,7 +29,7 @@ def predict(
     classes: Collection[str] | None = None,
     device: str | None = None,
     strict: bool = False,
-) -> Iterator[Prediction]: ...
+) -> Generator[Prediction, None, None]: ...
 @overload
 def predict(
     model: Detector | str | Path,
@@ -52,7 +52,7 @@ def predict(
     classes: Collection[str] | None = None,
     device: str | None = None,
     strict: bool = False,
-) -> Iterator[Prediction] | list[Prediction]:
+) -> Generator[Prediction, None, None] | list[Prediction]:
     """Find the instances in the pictures of a source.
 
     What is wrong with the model, the source or an option is raised by the call itself, before the
@@ -112,7 +112,7 @@ def _predict(
     batch_size: int,
     score_thr: float,
     classes: Collection[str] | None,
-) -> Iterator[Prediction]:
+) -> Generator[Prediction, None, None]:
     pipeline = inference_pipeline(model.cfg)
     with closing(iter(pictures)) as remaining:
         while batch := list(islice(remaining, batch_size)):
@@ -130,7 +130,9 @@ def _predict(
                 yield prediction.filter(score_thr, classes)
 
 
-def _with_warning(found: Iterator[Prediction], pictures: Pictures) -> Iterator[Prediction]:
+def _with_warning(
+    found: Generator[Prediction, None, None], pictures: Pictures
+) -> Generator[Prediction, None, None]:
     yield from found
     for complaint in pictures.broken:
         print_log(f'left out: {complaint}', logger='current', level=logging.WARNING)

@@ -3,7 +3,6 @@
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
@@ -97,15 +96,15 @@ def threads_of_each(processes: int) -> int:
 
 
 def launch(
-    script: Path, arguments: Sequence[str], *, processes: int, nodes: Nodes
+    module: str, arguments: Sequence[str], *, processes: int, nodes: Nodes
 ) -> Failure | None:
-    """Run a script in several processes, and wait for them.
+    """Run a module as a program in several processes, and wait for them.
 
     Each has its rank before each line that it writes to stderr. Which one failed first, and of
     what, is what its `torch.distributed.elastic.multiprocessing.errors.record` noted.
 
     Args:
-        script: a Python file, which takes `--launcher pytorch`.
+        module: the name of a Python module, which takes `--launcher pytorch`.
         arguments: its command line.
         processes: how many on this node.
         nodes: the machines of the job.
@@ -116,7 +115,7 @@ def launch(
                 *('--nnodes', str(nodes.number), '--node-rank', str(nodes.rank)),
                 *('--master-addr', nodes.address, '--master-port', str(nodes.port)),
                 *('--nproc-per-node', str(processes), '--log-dir', logs, '--tee', '2'),
-                str(script),
+                *('--module', module),
                 *arguments,
             ]
         )

@@ -34,11 +34,17 @@ def write_video(
     sound: str | None = None,
     codec: str = 'libx264',
     gop_size: int = 12,
+    index_first: bool = False,
+    begin: int = 0,
 ) -> Path:
-    """Write a video whose frames are shown at these times in milliseconds, by PyAV."""
+    """Write a video whose frames are shown at these times in milliseconds, by PyAV.
+
+    Its sound, if any, begins at `begin`.
+    """
     import av
 
-    with av.open(str(path), 'w') as container:
+    options = {'movflags': 'faststart'} if index_first else {}
+    with av.open(str(path), 'w', options=options) as container:
         stream = container.add_stream(codec, rate=30)
         stream.width, stream.height, stream.pix_fmt = size[1], size[0], 'yuv420p'
         stream.gop_size = gop_size
@@ -50,7 +56,7 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if audio is not None:
-            for number in range(times[-1] * 44100 // 1024 // 1000):
+            for number in range(begin * 44 // 1024, times[-1] * 44 // 1024):
                 wave = np.sin(np.arange(1024) * 0.06 + number, dtype=np.float32)[None] / 3
                 block = av.AudioFrame.from_ndarray(wave, format='fltp', layout='mono')
                 block.sample_rate, block.pts = 44100, number * 1024

@@ -23,7 +23,7 @@ from mmdet.engine.torchrun import launch, nodes_of
 
 for how in sys.argv[1:]:
     Path(how).mkdir()
-    print(json.dumps(launch(Path('rank.py'), [how], processes=2, nodes=nodes_of({}))), flush=True)
+    print(json.dumps(launch('rank', [how], processes=2, nodes=nodes_of({}))), flush=True)
 """
 # Process 0 ends only when it is stopped. Without torch: what its `record` would write is the file.
 RANK = """

@@ -6,10 +6,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmdet.cli.test import main
 from mmdet.evaluation.coco_metric import FIGURES
 from tests.conftest import REPO
 from tests.processes import run_tool, torchrun
-from tools.test import main
 
 _HOOK = 'default_hooks.visualization'
 
@@ -152,8 +152,8 @@ def test_what_is_drawn(config, shapes_root, tmp_path, monkeypatch, options, expe
     def stop(cfg: Config) -> None:
         raise StopIteration(cfg.default_hooks.visualization.to_dict())
 
-    monkeypatch.setattr('tools.test.build_runner', stop)
-    monkeypatch.setattr('tools.test.check_files', lambda *_, **__: None)
+    monkeypatch.setattr('mmdet.cli.test.build_runner', stop)
+    monkeypatch.setattr('mmdet.cli.test.check_files', lambda *_, **__: None)
     places = ['--data-root', str(shapes_root), '--work-dir', str(tmp_path)]
     setting = f'{_HOOK}.score_thr=0.7'
     with pytest.raises(StopIteration) as stopped:

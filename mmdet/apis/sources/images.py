@@ -1,11 +1,11 @@
 """One picture: a file's, or an array."""
 
 from collections.abc import Generator
+from os.path import dirname
 
 import numpy as np
 
-from mmdet.datasets.image_file import UnreadableImageError, read_image
-from mmdet.errors import UserError
+from mmdet.datasets.image_file import UnreadableImageError, check_array, read_image
 
 from .picture import Picture, UnreadableError
 
@@ -22,6 +22,7 @@ class ImageFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.root = '' if '://' in path else dirname(path)
         self.broken: list[str] = []
         self.notes: list[str] = []
 
@@ -52,12 +53,9 @@ class Array:
     total: int | None = 1
 
     def __init__(self, image: np.ndarray) -> None:
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-            raise UserError(
-                f'an array of shape {image.shape} and type {image.dtype} is no picture: it takes '
-                '(height, width, 3) of uint8, in BGR order'
-            )
+        check_array(image)
         self.image = image
+        self.root = ''
         self.broken: list[str] = []
         self.notes: list[str] = []
 

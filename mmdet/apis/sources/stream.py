@@ -39,18 +39,19 @@ class Stream:
         try:
             self.container = av.open(address, timeout=timeout, options=options)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            why = reason(error)
-            if isinstance(error, av.error.ExitError):
-                why = f'no answer within {timeout:g} s'
+            # Some of FFmpeg's protocols call it invalid data when the wait is broken off.
+            has_waited = time.monotonic() - begin >= timeout
+            why = f'no answer within {timeout:g} s' if has_waited else reason(error)
             raise UserError(
-                f'{self.path} cannot be opened ({why}, after {time.monotonic() - begin:.1f} s): '
-                'check the address, the network, and whether a player opens it'
+                f'{self.path} cannot be opened ({why}): check the address, the network, and '
+                'whether a player opens it'
             ) from None
         if not self.container.streams.video:
             raise UserError(f'{self.path} has no pictures')
         self.live = self.container.duration is None
         stream = self.container.streams.video[0]
         self.total: int | None = None if self.live else stream.frames or None
+        self.root = ''
         self.broken: list[str] = []
         self.notes: list[str] = []
 

@@ -5,6 +5,7 @@ browsers show.
 """
 
 from collections.abc import Generator, Iterator
+from os.path import dirname
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ class VideoFile:
         stream = self.container.streams.video[0]
         length = float(self.container.duration or 0) / av.time_base
         self.path = path
+        self.root = dirname(path)
         self.strict = strict
         self.total: int | None = (
             stream.frames or round(length * float(stream.average_rate or 0)) or None
@@ -140,9 +142,11 @@ class Frames:
                     yield frame, self.given - 1, time
         except (errors.InvalidDataError, errors.EOFError):
             self._lose(None)  # the structure of the file: nothing can follow
-        if self.lost:
-            self.lost = max(self.lost, sent - self.given)
         self.missing = max(0, self.stream.frames - packets)
+        # Nobody says of how many frames the decoder makes nothing. In a whole video it may be
+        # fewer than packets.
+        if self.lost or self.missing:
+            self.lost = max(self.lost, sent - self.given)
 
     def complaints(self, name: str) -> list[str]:
         """Return what is wrong with the video, a sentence each."""

@@ -11,6 +11,7 @@ from mmdet.errors import UserError
 from .check import DEFAULT_HOOKS, check_config
 from .data_root import set_data_root
 from .overrides import CfgOptions, merge_options
+from .shipped import find_config
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +53,7 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.default_scope = cfg.get('default_scope') or 'mmdet'
     cfg.launcher = args.launcher
     cfg.work_dir = (
-        args.work_dir or cfg.get('work_dir') or os.path.join('work_dirs', Path(args.config).stem)
+        args.work_dir or cfg.get('work_dir') or os.path.join('work_dirs', Path(cfg.filename).stem)
     )
     if args.data_root:
         set_data_root(cfg, args.data_root)
@@ -60,20 +61,23 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def read_config(path: str) -> Config:
-    """Read a config file.
+def read_config(name: str) -> Config:
+    """Read a config: a file, or a shipped one by its name, see `find_config`.
 
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    if not Path(path).is_file():
-        raise UserError(f'config {path} does not exist; the shipped ones are in configs/')
+    path = str(find_config(name))
     try:
         return Config.fromfile(path)
     except FileNotFoundError as error:
         raise UserError(f'config {path}: {error}') from None
     except Exception as error:  # a config is a program: anything may go wrong in it
-        raise UserError(f'config {path} cannot be read: {type(error).__name__}: {error}') from None
+        reason = f'{type(error).__name__}: {error}'
+        if isinstance(error, ModuleNotFoundError) and error.name == 'pkg_resources':
+            # mmengine 0.10 asks it where a package is; setuptools 82 has it no longer.
+            reason = "for 'mmdet::' in it pip install 'setuptools<82', or name a file by its path"
+        raise UserError(f'config {path} cannot be read: {reason}') from None
 
 
 def _name_loop_once(cfg: Config) -> None:

@@ -18,6 +18,8 @@ _FURTHER = {
     'efficient_conv_bn_eval': str | list | None,
     'compile': dict | bool | None,
     'runner_type': str,
+    'tta_model': dict | None,
+    'tta_pipeline': list | None,
     'custom_imports': dict | None,
 }
 _HINTS = {

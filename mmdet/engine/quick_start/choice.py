@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from mmdet.errors import UserError
+from mmdet.engine.config import find_config
 
 from .coco import find_coco, how_to_get_coco
 
@@ -32,7 +32,7 @@ class Choice(NamedTuple):
     """What to train.
 
     Attributes:
-        config: the config's file, seen from `folder`.
+        config: the config's file, seen from `folder`, or its name.
         options: those of tools/train.py.
         folder: the working directory: `data/` and `work_dirs/` are in it.
         reason: what to tell the user.
@@ -50,16 +50,20 @@ def this_machine(cpuinfo: Path = Path('/proc/cpuinfo')) -> Machine:
     return Machine(has_gpu=torch.cuda.is_available(), has_bfloat16=has_bfloat16)
 
 
-def find_config(config: str, *, here: Path, repo: Path) -> Path:
-    """Return the folder that `config` is seen from: `here`, or else the repository's root.
+def folder_of(config: str, *, here: Path, repo: Path) -> Path:
+    """Return the folder whose `data/` and `work_dirs/` a config is trained with.
+
+    That is `here` for a file that is seen from here, and the repository's root for one of the
+    repository, or for a shipped one by its name.
 
     Raises:
-        UserError: the file is in neither.
+        UserError: there is no such config.
     """
-    for folder in (here, repo):
-        if (folder / config).is_file():
-            return folder
-    raise UserError(f'no such config file: {config} (looked in {here} and in {repo})')
+    if (here / config).is_file():
+        return here
+    if not (repo / config).is_file():
+        find_config(config)
+    return repo
 
 
 def choose(
@@ -82,7 +86,7 @@ def choose(
     """
     if arguments and not arguments[0].startswith('-'):
         config, *options = arguments
-        folder = find_config(config, here=here, repo=repo)
+        folder = folder_of(config, here=here, repo=repo)
         return Choice(config, options, folder, f'training {config}')
 
     options = list(arguments)

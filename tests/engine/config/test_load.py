@@ -18,7 +18,7 @@ def test_a_loop_may_be_named_twice():
 
 
 def test_files_that_are_no_configs(tmp_path):
-    with pytest.raises(UserError, match='does not exist'):
+    with pytest.raises(UserError, match='no such config file'):
         load(str(tmp_path / 'none.py'))
     (tmp_path / 'broken.py').write_text('model = dict(\n')
     with pytest.raises(UserError, match=r'broken\.py cannot be read: SyntaxError'):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet.engine.quick_start import Machine, choose, find_config, this_machine
+from mmdet.engine.quick_start import Machine, choose, folder_of, this_machine
 from mmdet.engine.quick_start.choice import COCO_CONFIG, CPU_CONFIG, GPU_CONFIG
 from mmdet.engine.quick_start.coco import LAYOUT
 from mmdet.errors import UserError
@@ -42,9 +42,14 @@ def test_a_config_of_the_repository_is_found_from_elsewhere(folders):
     assert choice[:3] == ('configs/shipped.py', [], folders['repo'])
 
 
+def test_a_shipped_configs_name_means_the_repositorys_data(folders):
+    choice = choose(['solo_r50_fpn_1x_coco'], coco_root=None, machine=PLAIN_CPU, **folders)
+    assert choice[:3] == ('solo_r50_fpn_1x_coco', [], folders['repo'])
+
+
 def test_a_config_that_does_not_exist_is_named(folders):
     with pytest.raises(UserError, match=r'configs/none\.py'):
-        find_config('configs/none.py', **folders)
+        folder_of('configs/none.py', **folders)
 
 
 def test_coco_in_data_coco_is_taken(folders):

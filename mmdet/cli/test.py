@@ -1,0 +1,134 @@
+"""`mmdet-solo test`: COCO's figures, a table by class, and `metrics.json` in the work directory."""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.hooks import PrepareTTAHook
+from mmengine.runner import Runner
+
+from mmdet.apis.detector import EXPORTED_SUFFIXES
+from mmdet.engine.checkpoint import check_fit
+from mmdet.engine.config import (
+    add_common_arguments,
+    is_a,
+    load_config,
+    metrics_of,
+    require_stage,
+    with_tta,
+)
+from mmdet.engine.hooks import DetVisualizationHook
+from mmdet.engine.launch import build_runner
+from mmdet.engine.preflight import check_files
+from mmdet.errors import UserError
+from mmdet.evaluation import CocoMetric
+from mmdet.registry import HOOKS, METRICS
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line, this process's own if it is None."""
+    parser = argparse.ArgumentParser(description='Test a detector')
+    parser.add_argument('config', help='config file, or the name of a shipped one')
+    parser.add_argument('checkpoint', help='checkpoint file, or one that export has written')
+    parser.add_argument('--out', metavar='FILE', help="write the detections, in COCO's JSON format")
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='draw the predictions into this folder, in sub-folders as the data set has them',
+    )
+    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
+    parser.add_argument(
+        '--wait-time',
+        type=float,
+        default=2,
+        metavar='SECONDS',
+        help='for how long each is shown; 0 waits for the space bar',
+    )
+    parser.add_argument('--show-limit', type=int, metavar='N', help='draw N images at most')
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="test-time augmentation: the config's tta_pipeline, or each image mirrored, too",
+    )
+    add_common_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> Runner:
+    """Test, and return the runner: its `work_dir` holds `metrics.json`.
+
+    Args:
+        argv: the command line without the program's name; this process's own if it is None.
+
+    Raises:
+        UserError: something that the user can mend.
+    """
+    args = parse_args(argv)
+    cfg = load_config(args)
+    require_stage(cfg, 'test', source=args.config)
+    exported = args.checkpoint.endswith(EXPORTED_SUFFIXES)
+    if exported and args.tta:
+        raise UserError(
+            f'{args.checkpoint} is an exported file, which takes one view of an image: '
+            'name the checkpoint, or leave --tta out'
+        )
+    if exported:
+        _take_exported(cfg, args.checkpoint)
+    else:
+        cfg = with_tta(cfg) if args.tta else cfg
+        cfg.load_from = args.checkpoint
+    cfg.resume = False  # the config that a resumed run saved says otherwise
+    named = metrics_of(cfg.test_evaluator)
+    coco_metrics = [metric for metric in named if is_a(metric, METRICS, CocoMetric)]
+    for metric in coco_metrics:
+        metric['classwise'] = True
+    if args.out:
+        if not args.out.endswith('.json'):
+            raise UserError(f'--out {args.out}: the detections are JSON; name a .json file')
+        if not coco_metrics:
+            raise UserError(f'--out needs a CocoMetric in test_evaluator of {args.config}')
+        coco_metrics[0]['result_file'] = args.out
+    if args.show or args.show_dir:
+        hooks = cfg.setdefault('default_hooks', {})
+        own = hooks.get('visualization') or {}
+        hooks['visualization'] = dict(
+            own if is_a(own, HOOKS, DetVisualizationHook) else {},
+            type='DetVisualizationHook',
+            draw=True,
+            show=args.show,
+            wait_time=args.wait_time,
+            # The hook would take a relative one below the work directory.
+            test_out_dir=os.path.abspath(args.show_dir) if args.show_dir else None,
+            test_limit=args.show_limit,
+        )
+    folders = [args.show_dir] if args.show_dir else []
+    folders += [os.path.dirname(args.out) or '.'] if args.out else []
+    check_files(cfg, ('test',), folders=folders)
+    runner = build_runner(cfg)
+    if not exported:
+        check_fit(runner.model, args.checkpoint)
+    if args.tta:
+        runner.register_hook(PrepareTTAHook(cfg.tta_model.to_dict()))
+    metrics = runner.test()
+    if is_main_process():
+        path = Path(cfg.work_dir, 'metrics.json')
+        path.write_text(json.dumps(metrics, indent=2) + '\n')
+        print(f'metrics: {path}', flush=True)
+    return runner
+
+
+def _take_exported(cfg: Config, path: str) -> None:
+    """Put an exported file in the place of a config's model."""
+    from mmdet.export.detector import ExportedDetector  # registers itself, too
+
+    if cfg.launcher != 'none':
+        raise UserError(f'{path} is an exported file: one process tests it, without --launcher')
+    number, wanted = len(ExportedDetector(path).metadata.classes), cfg.model.mask_head.num_classes
+    if number != wanted:
+        raise UserError(f'{path} has {number} classes, the config {wanted}: is it another model?')
+    cfg.model = dict(type='ExportedDetector', path=path)
+    cfg.load_from = None
