@@ -5,6 +5,7 @@ The models run once, when a file arrives. Whatever is moved afterwards filters w
 
 import os
 from collections.abc import Callable, Mapping
+from html import escape
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -79,9 +80,10 @@ def build_page(
 
     def shown(session: Session | None, least: float, classes: list[str], index: float) -> list[str]:
         if session is None:
-            return [''] * len(detectors)
+            return nothing
         return show(session, least, classes, index)
 
+    nothing = [f'<h3>{escape(name)}</h3>' for name in detectors]
     with gr.Blocks(
         title='Instances', analytics_enabled=False, delete_cache=(_KEPT // 4, _KEPT)
     ) as page:
@@ -89,7 +91,7 @@ def build_page(
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
                 upload = gr.File(
-                    label='A picture or a short video', file_types=['image', 'video'], height=150
+                    label='A picture or a short video', file_types=['image', 'video'], height=180
                 )
                 status = gr.HTML(elem_classes='status')
                 least = gr.Slider(0, 1, score_thr, step=0.01, label='Lowest score')
@@ -99,9 +101,9 @@ def build_page(
             views: list[gradio.HTML] = []
             rows: list[gradio.Row] = []
             with gr.Column(scale=4, min_width=320), gr.Row():
-                for model in range(len(detectors)):
+                for model, name in enumerate(nothing):
                     with gr.Column(min_width=320):
-                        views.append(gr.HTML(elem_classes='view', js_on_load=LIGHT_UP))
+                        views.append(gr.HTML(name, elem_classes='view', js_on_load=LIGHT_UP))
                         with gr.Row(visible=False, elem_classes='saves') as row:
                             _add_downloads(gr, model, filters, status)
                         rows.append(row)
