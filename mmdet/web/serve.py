@@ -1,7 +1,9 @@
 """The server of the page: this machine only unless told otherwise, and nothing from elsewhere."""
 
 import os
+import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
@@ -44,7 +46,7 @@ def serve(
     max_upload_mb: int = 20,
     max_queue: int = 8,
 ) -> None:
-    """Serve the page until Ctrl-C.
+    """Serve the page until Ctrl-C or SIGTERM, from the main thread.
 
     What visitors send lies in a temporary folder of this process, which is removed with it.
 
@@ -65,6 +67,8 @@ def serve(
     from fastapi import FastAPI
 
     listener = _listen(host, port)
+    # By itself it would leave the folder with the visitors' files behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.middleware('http')

@@ -1,7 +1,7 @@
 """How the page looks, and what lights up under the pointer."""
 
 CSS = """
-.gradio-container { max-width: 1500px !important; margin: 0 auto; }
+.gradio-container { width: 100%; max-width: 1500px !important; margin: 0 auto; }
 .status { min-height: 1.5em; }
 .status .wrong { color: #b91c1c; font-weight: 600; }
 .view h3 { margin: 0 0 6px; font-weight: 600; overflow-wrap: anywhere; }

@@ -5,7 +5,7 @@ itself knows which one is under the pointer, and small ones lie above the large 
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import chain
 
@@ -15,6 +15,7 @@ import numpy as np
 from mmdet.apis import Prediction
 from mmdet.structures import RLEMasks
 from mmdet.structures.outlines import trace
+from mmdet.structures.segmentation import decode_segmentation
 from mmdet.visualization.palette import Color, class_colors
 
 _PREVIEW = 1280  # the longest side of a shown picture, in pixels
@@ -29,14 +30,16 @@ def svg_paths(masks: RLEMasks) -> list[str]:
     """
     height, width = masks.height, masks.width
     factor = min(1.0, _PREVIEW / max(height, width))
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    scale = np.array([width / size[0], height / size[1]])
     paths = []
-    for index in range(len(masks)):
-        (mask,) = masks[index].to_ndarray()
-        small = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
-        outlines = chain(*trace(small, tolerance=0.5))
-        paths.append(''.join(f'M{_points(outline * scale)}Z' for outline in outlines))
+    for rle, (x1, y1, x2, y2) in zip(masks.rles, masks.get_bboxes().astype(int), strict=True):
+        part = decode_segmentation(rle, height, width)[y1:y2, x1:x2]
+        shape = np.array(part.shape[::-1])
+        size = np.ceil(shape * factor).astype(int)
+        outlines: Iterable[np.ndarray] = ()
+        if part.size:
+            small = cv2.resize(part, size.tolist(), interpolation=cv2.INTER_NEAREST)
+            outlines = chain(*trace(small, tolerance=0.5))
+        paths.append(''.join(f'M{_points(each * shape / size + (x1, y1))}Z' for each in outlines))
     return paths
 
 

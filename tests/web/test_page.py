@@ -8,7 +8,8 @@ from mmengine.logging import MMLogger
 
 from mmdet.errors import UserError
 from mmdet.web import Limits, serve
-from mmdet.web.page import coco_file, import_gradio, look_at, picture_file
+from mmdet.web.page import import_gradio
+from mmdet.web.visit import coco_file, look_at, picture_file
 from tests.processes import run_tool
 
 LIMITS = Limits(frames=5)
