@@ -12,11 +12,11 @@ from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
-from torch import nn
 
 from mmdet.engine.checkpoint import check_fit, embedded_config
 from mmdet.engine.config import check_model, read_config, with_tta
 from mmdet.errors import UserError
+from mmdet.models import SOLO
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.visualization.palette import ColorChoice, named_palette
@@ -153,7 +153,7 @@ def augmented(model: Detector) -> Detector:
     Raises:
         UserError: the model is not a PyTorch one, or its config has no views to give.
     """
-    if not isinstance(model, nn.Module):
+    if not isinstance(model, SOLO):
         raise UserError(
             f'a {type(model).__name__} has no test-time augmentation: load the checkpoint instead'
         )
