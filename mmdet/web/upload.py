@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmdet.apis.sources import UnreadableError
 from mmdet.apis.sources.video_file import VideoFile
-from mmdet.datasets.image_file import UnreadableImageError, read_image
+from mmdet.datasets.image_file import UnreadableError, read_image
 from mmdet.errors import UserError
 
 
@@ -83,7 +82,7 @@ def open_upload(path: str | Path, limits: Limits) -> Upload:
     limits.check(*size, name)
     try:
         return Upload(name, iter([read_image(str(path))]))
-    except UnreadableImageError:
+    except UnreadableError:
         raise UploadError(f'{name} is broken, or a picture of an unknown kind') from None
 
 

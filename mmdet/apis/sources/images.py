@@ -5,9 +5,9 @@ from os.path import dirname
 
 import numpy as np
 
-from mmdet.datasets.image_file import UnreadableImageError, check_array, read_image
+from mmdet.datasets.image_file import check_array, read_image
 
-from .picture import Picture, UnreadableError
+from .picture import Picture
 
 
 class ImageFile:
@@ -32,11 +32,7 @@ class ImageFile:
         Raises:
             UnreadableError: it is missing or broken.
         """
-        try:
-            image = read_image(self.path)
-        except UnreadableImageError as error:
-            raise UnreadableError(error.message) from None
-        yield Picture(image, self.path)
+        yield Picture(read_image(self.path), self.path)
 
 
 class Array:

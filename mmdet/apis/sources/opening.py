@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
+from mmdet.datasets.image_file import UnreadableError
 from mmdet.errors import UserError
 
 from .camera import Camera
 from .images import Array, ImageFile
-from .picture import Pictures, UnreadableError
+from .picture import Pictures
 from .several import Several
 from .stream import Stream
 from .video_file import VideoFile

@@ -6,8 +6,6 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from mmdet.errors import UserError
-
 
 @dataclass(frozen=True, eq=False)
 class Picture:
@@ -49,7 +47,3 @@ class Pictures(Protocol):
     def __iter__(self) -> Generator[Picture, None, None]:
         """Yield the pictures; what is open is closed at the end, or when the iterator is."""
         ...
-
-
-class UnreadableError(UserError):
-    """A picture or video that is missing or broken, without which the others can be looked at."""

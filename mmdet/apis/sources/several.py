@@ -3,9 +3,10 @@
 from collections.abc import Callable, Generator, Iterable, Sized
 from typing import Generic, TypeVar
 
+from mmdet.datasets.image_file import UnreadableError
 from mmdet.errors import UserError
 
-from .picture import Picture, Pictures, UnreadableError
+from .picture import Picture, Pictures
 
 Item = TypeVar('Item')
 

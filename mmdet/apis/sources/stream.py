@@ -4,10 +4,11 @@ import time
 from collections.abc import Generator, Iterator
 from urllib.parse import urlsplit, urlunsplit
 
+from mmdet.datasets.image_file import UnreadableError
 from mmdet.errors import UserError
 
 from .newest import Newest
-from .picture import Picture, UnreadableError
+from .picture import Picture
 from .video_file import Frames, image_of, load_av, reason
 
 TIMEOUT = 10.0  # seconds

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmdet.datasets.image_file import UnreadableError
 from mmdet.errors import UserError
 
-from .picture import Picture, UnreadableError
+from .picture import Picture
 
 if TYPE_CHECKING:
     from av import VideoFrame
