@@ -15,20 +15,21 @@ from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 from rich.progress import track
 
-from mmdet.datasets.image_file import read_image
+from mmdet.datasets.image_file import IMAGE_SUFFIXES, read_image
 from mmdet.engine.config import read_config
 from mmdet.engine.config.shipped import shipped_configs
 from mmdet.errors import UserError
 from mmdet.structures import DetDataSample
 from mmdet.utils import ConfigType
+from mmdet.utils.files import write_whole
+from mmdet.visualization.image_file import picture_suffix
 from mmdet.visualization.palette import ColorChoice
 from mmdet.visualization.window import check_window
 
 from .convert import json_rle
 from .detector import Detector, default_device, init_detector, load_detector
 from .inference import detect, inference_pipeline, prepared, transform_name, with_bitmaps
-from .output_files import OutputFiles, picture_suffix
-from .sources.opening import IMAGES
+from .output_files import OutputFiles
 
 Item = str | np.ndarray | dict
 Input = Item | Path
@@ -239,9 +240,10 @@ class DetInferencer(BaseInferencer):
         found = super()._inputs_to_list(str(inputs))
         if found == [str(inputs)]:
             return found
-        images: list[Item] = sorted(path for path in found if path.lower().endswith(IMAGES))
+        images: list[Item] = sorted(path for path in found if path.lower().endswith(IMAGE_SUFFIXES))
         if not images:
-            raise UserError(f'folder {inputs} has no images: one ends in {", ".join(IMAGES)}')
+            known = ', '.join(IMAGE_SUFFIXES)
+            raise UserError(f'folder {inputs} has no images: one ends in {known}')
         return images
 
     def preprocess(
@@ -340,8 +342,7 @@ class DetInferencer(BaseInferencer):
                 name = str(self.num_predicted_imgs)
                 self.num_predicted_imgs += 1
             file = self._files.file(pred_out_dir, 'preds', name, '.json')
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(result))
+            write_whole(file, json.dumps(result).encode())
         return result
 
 

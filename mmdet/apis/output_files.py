@@ -3,10 +3,7 @@
 from itertools import chain, count
 from pathlib import Path
 
-import cv2
 from mmengine.logging import print_log
-
-from .sources.opening import IMAGES
 
 
 class OutputFiles:
@@ -30,9 +27,3 @@ class OutputFiles:
             print_log(f'{folder}: {stem} is {owners[stem]}, so {name} is {path}', logger='current')
         owners[name] = path
         return Path(folder, kind, name + suffix)
-
-
-def picture_suffix(path: str) -> str:
-    """Return a picture's own ending, if pictures can be written with it, else `.jpg`."""
-    suffix = Path(path).suffix
-    return suffix if suffix.lower() in IMAGES and cv2.haveImageWriter(f'x{suffix}') else '.jpg'

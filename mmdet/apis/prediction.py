@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from mmengine.structures import InstanceData
 
@@ -17,6 +16,7 @@ from mmdet.errors import UserError
 from mmdet.structures import RLEMasks
 from mmdet.structures.outlines import join, trace
 from mmdet.visualization import draw_instances
+from mmdet.visualization.image_file import write_image
 from mmdet.visualization.palette import Color, class_colors
 
 from .convert import coco_results, labelme_file, yolo_lines
@@ -136,11 +136,7 @@ class Prediction:
             UserError: there is no such format.
             OSError: it cannot be written.
         """
-        path = Path(path)
-        if not cv2.haveImageWriter(str(path)):
-            raise UserError(f'no picture can be written as {path}: name one ending in .jpg or .png')
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(cv2.imencode(path.suffix, self.plot())[1].tobytes())
+        write_image(Path(path), self.plot())
 
     def to_coco(
         self,

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet.engine.checkpoint import known_layouts, read_checkpoint, unknown_names
-from mmdet.engine.checkpoint.write import encode, write_whole
+from mmdet.engine.checkpoint.write import encode
 from mmdet.errors import UserError
+from mmdet.utils.files import write_whole
 
 NOTES = f"""\
 Known layouts: {known_layouts()}.
@@ -63,5 +64,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             f'{args.source} is of no known layout: {len(unknown)} of {len(weights)} names are not '
             f"a SOLO's: {', '.join(unknown[:3])}{more}; {known_layouts()}"
         )
-    write_whole(encode(weights, {}, safetensors=args.target.suffix == '.safetensors'), args.target)
+    content = encode(weights, {}, safetensors=args.target.suffix == '.safetensors')
+    write_whole(args.target, content)
     print(f'{len(weights)} parameters: {args.target}')

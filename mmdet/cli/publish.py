@@ -10,9 +10,10 @@ from mmengine.logging import HistoryBuffer
 
 from mmdet.engine.checkpoint import embedded_config, read_checkpoint, to_plain
 from mmdet.engine.checkpoint.embedded_config import KEY
-from mmdet.engine.checkpoint.write import encode, write_whole
+from mmdet.engine.checkpoint.write import encode
 from mmdet.engine.config import read_config
 from mmdet.errors import UserError
+from mmdet.utils.files import write_whole
 
 NOTES = """\
 Of a checkpoint, state_dict and meta are kept: the weights, which are the averaged ones where
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     target = Path(f'{stem}-{hashlib.sha256(content).hexdigest()[:8]}{suffix}')
     if target.exists() and target.samefile(Path(args.source).expanduser()):
         raise UserError(f'{args.source} is published already, and would be overwritten by itself')
-    write_whole(content, target)
+    write_whole(target, content)
     print(*said, f'{len(weights)} parameters and buffers: {target}', sep='\n')
     return target
 

@@ -25,6 +25,12 @@ from mmdet.errors import UserError
 
 from .file_backend import read_bytes
 
+IMAGE_SUFFIXES = (
+    *('.avif', '.bmp', '.dib', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png'),
+    *('.pnm', '.ppm', '.tif', '.tiff', '.webp'),
+)
+"""By which an image is told from other files, in small letters."""
+
 
 class UnreadableError(UserError):
     """An image or video that is missing or broken, without which others can be looked at."""

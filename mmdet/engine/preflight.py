@@ -7,7 +7,6 @@ step.
 """
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from mmdet.datasets.transforms.loading import as_backend_args
 from mmdet.errors import UserError
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import DATASETS, METRICS, TRANSFORMS
+from mmdet.utils.files import check_folder
 
 from .config import datasets_of, is_a, metrics_of
 
@@ -131,10 +131,7 @@ def _not_readable(path: Path, kind: str) -> Iterator[str]:
 
 
 def _not_writable(folder: Path) -> Iterator[str]:
-    """Try whether files can be made in a folder, which is made if it is not there."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        yield f'folder {folder} cannot be written: {error.strerror}; name another place'
+        check_folder(folder)
+    except UserError as error:
+        yield error.message

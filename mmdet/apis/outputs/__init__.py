@@ -3,7 +3,7 @@
 from .crops import Crops
 from .data import CocoJson, YoloText
 from .drawn import Drawn
-from .files import Output, check_folder
+from .files import Output
 from .names import Names
 
-__all__ = ['CocoJson', 'Crops', 'Drawn', 'Names', 'Output', 'YoloText', 'check_folder']
+__all__ = ['CocoJson', 'Crops', 'Drawn', 'Names', 'Output', 'YoloText']

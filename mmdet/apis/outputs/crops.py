@@ -6,8 +6,8 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from mmdet.apis.prediction import Prediction
+from mmdet.visualization.image_file import write_image
 
-from .files import write_image
 from .names import Names, as_file_name
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet.apis.prediction import Prediction
+from mmdet.utils.files import write_whole
 
-from .files import JsonList, write_file
+from .files import JsonList
 from .names import Names
 
 
@@ -65,14 +66,14 @@ class YoloText:
     def __init__(self, folder: Path, names: Names, classes: Sequence[str]) -> None:
         self._folder = folder / 'labels'
         self._names = names
-        write_file(folder / 'classes.txt', '\n'.join([*classes, '']).encode())
+        write_whole(folder / 'classes.txt', '\n'.join([*classes, '']).encode())
         self.places = [str(self._folder), str(folder / 'classes.txt')]
         self.notes: list[str] = []
 
     def add(self, prediction: Prediction) -> None:
         """Write a picture's file, which is empty where nothing was found."""
         text = ''.join(f'{line}\n' for line in prediction.to_yolo())
-        write_file(self._folder / f'{self._names.of_picture(prediction)}.txt', text.encode())
+        write_whole(self._folder / f'{self._names.of_picture(prediction)}.txt', text.encode())
 
     def close(self) -> None:
         """Nothing is open."""

@@ -3,12 +3,11 @@
 import os
 from pathlib import Path
 
-from mmdet.apis.output_files import picture_suffix
 from mmdet.apis.prediction import Prediction
 from mmdet.apis.video import VideoWriter
 from mmdet.errors import UserError
+from mmdet.visualization.image_file import picture_suffix, write_image
 
-from .files import write_image
 from .names import Names
 
 

@@ -1,16 +1,11 @@
 """Files that are whole at any time, also when the disk is full."""
 
 import json
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-import cv2
-import numpy as np
-
 from mmdet.apis.prediction import Prediction
-from mmdet.errors import UserError
 
 
 class Output(Protocol):
@@ -35,38 +30,6 @@ class Output(Protocol):
     def close(self) -> None:
         """Finish what is open."""
         ...
-
-
-def check_folder(folder: Path) -> None:
-    """Make sure that files can be made in a folder, which is made if it is not there.
-
-    Raises:
-        UserError: they cannot.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(
-            f'folder {folder} cannot be written: {error.strerror}; name another place'
-        ) from None
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file, or leave none where it cannot be written whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        path.write_bytes(content)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def write_image(path: Path, image: np.ndarray) -> None:
-    """Write a (h, w, 3) BGR or (h, w, 4) BGRA picture in the format of its name."""
-    _, content = cv2.imencode(path.suffix, image)
-    write_file(path, content.tobytes())
 
 
 class JsonList:

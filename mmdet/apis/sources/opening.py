@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
-from mmdet.datasets.image_file import UnreadableError
+from mmdet.datasets.image_file import IMAGE_SUFFIXES, UnreadableError
 from mmdet.errors import UserError
 
 from .camera import Camera
@@ -18,20 +18,12 @@ from .images import Array, ImageFile
 from .picture import Pictures
 from .several import Several
 from .stream import Stream
-from .video_file import VideoFile
+from .video_file import VIDEO_SUFFIXES, VideoFile
 
 # A string in quotes cannot be a part of `X | Y` when this is run.
 Source = Union[str, Path, int, np.ndarray, Pictures, Iterable['Source']]  # noqa: UP007
 
-IMAGES = (
-    *('.avif', '.bmp', '.dib', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png'),
-    *('.pnm', '.ppm', '.tif', '.tiff', '.webp'),
-)
-VIDEOS = (
-    *('.3gp', '.asf', '.avi', '.flv', '.gif', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg'),
-    *('.mpg', '.mts', '.ogv', '.ts', '.vob', '.webm', '.wmv'),
-)
-LIST = '.txt'
+_LIST = '.txt'
 
 
 def open_source(source: Source, *, strict: bool = False) -> Pictures:
@@ -80,7 +72,7 @@ def open_source(source: Source, *, strict: bool = False) -> Pictures:
 
 def _named(name: str, *, strict: bool) -> Pictures:
     if '://' in name:
-        is_image = name.startswith('http') and urlsplit(name).path.lower().endswith(IMAGES)
+        is_image = name.startswith('http') and urlsplit(name).path.lower().endswith(IMAGE_SUFFIXES)
         return ImageFile(name) if is_image else Stream(name, strict=strict)
     path = Path(name).expanduser()
     if path.is_dir():
@@ -109,7 +101,7 @@ def _not_there(name: str, path: Path) -> str:
 
 
 def _is_picture(name: str) -> bool:
-    return name.lower().endswith((*IMAGES, *VIDEOS))
+    return name.lower().endswith((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
 
 
 def _in_folder(folder: Path, *, strict: bool) -> Pictures:
@@ -124,18 +116,18 @@ def _in_folder(folder: Path, *, strict: bool) -> Pictures:
     remedy = (
         f"those of its sub-folders are named by '{folder}/**'"
         if deeper
-        else f'an image ends in one of {", ".join(IMAGES)}'
+        else f'an image ends in one of {", ".join(IMAGE_SUFFIXES)}'
     )
     raise UserError(f'folder {folder} has no images or videos; {remedy}')
 
 
 def _in_file(path: Path, *, strict: bool) -> Pictures:
     suffix = path.suffix.lower()
-    if suffix == LIST:
+    if suffix == _LIST:
         return _in_list(path, strict=strict)
-    if suffix in IMAGES or (suffix not in VIDEOS and cv2.haveImageReader(str(path))):
-        return ImageFile(str(path))
-    return VideoFile(str(path), strict=strict)
+    if suffix in VIDEO_SUFFIXES or not (suffix in IMAGE_SUFFIXES or cv2.haveImageReader(str(path))):
+        return VideoFile(str(path), strict=strict)
+    return ImageFile(str(path))
 
 
 def _in_list(path: Path, *, strict: bool) -> Pictures:

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
 
+VIDEO_SUFFIXES = (
+    *('.3gp', '.asf', '.avi', '.flv', '.gif', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg'),
+    *('.mpg', '.mts', '.ogv', '.ts', '.vob', '.webm', '.wmv'),
+)
+"""By which a video is told from other files, in small letters."""
+
 
 def load_av() -> ModuleType:
     """Return PyAV.

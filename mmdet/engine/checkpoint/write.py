@@ -1,8 +1,6 @@
-"""Writing a checkpoint for others: as one that `torch.save` wrote, or as safetensors."""
+"""A checkpoint for others, as one that `torch.save` wrote, or as safetensors."""
 
 import io
-import os
-from pathlib import Path
 
 import torch
 from safetensors.torch import save
@@ -35,13 +33,3 @@ def encode(
     }
     # One key: it writes several in an order that changes from call to call.
     return save(copies, metadata={META: to_json(meta)} if meta else dict(format='pt'))
-
-
-def write_whole(content: bytes, path: Path) -> None:
-    """Write a file, which is whole or, after a failure, what it was before."""
-    part = path.with_name(f'{path.name}.part')
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

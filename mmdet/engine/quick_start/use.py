@@ -6,9 +6,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmdet.datasets.image_file import IMAGE_SUFFIXES
 from mmdet.engine.config import datasets_of
-
-_SUFFIXES = ('.jpg', '.jpeg', '.png')
 
 
 def command_for(cfg: Config, checkpoint: Path, config: Path) -> str | None:
@@ -37,7 +36,7 @@ def _picture(cfg: Config) -> Path | None:
             prefix = (dataset.get('data_prefix') or {}).get('img', '')
             folder = Path(dataset.get('data_root') or '', prefix)
             if folder.is_dir():
-                names = (path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+                names = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
                 if picture := min(names, default=None):
                     return picture.resolve()
     return None

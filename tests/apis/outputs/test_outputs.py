@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 
 from mmdet.apis import Prediction
 from mmdet.apis.outputs import CocoJson, Crops, Drawn, Names, YoloText
-from mmdet.apis.outputs.files import JsonList, write_file
+from mmdet.apis.outputs.files import JsonList
 from mmdet.errors import UserError
 from mmdet.structures import RLEMasks
 from tests.apis.videos import scene
@@ -171,9 +171,3 @@ def test_a_list_is_whole_after_every_step_and_on_a_full_disk(small_disk):
     assert raised.value.errno == errno.ENOSPC
     assert len(json.loads(path.read_text())['all']) == count > 10
     items.close()
-
-
-def test_a_file_that_the_disk_does_not_take_is_not_left(small_disk):
-    with pytest.raises(OSError):
-        write_file(small_disk / 'new' / 'a.jpg', bytes(3_000_000))
-    assert files_in(small_disk) == []
