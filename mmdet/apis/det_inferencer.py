@@ -29,7 +29,7 @@ from mmdet.visualization.window import check_window
 from .convert import json_rle
 from .detector import Detector, default_device, init_detector, load_detector
 from .inference import detect, inference_pipeline, prepared, transform_name, with_bitmaps
-from .output_files import OutputFiles
+from .outputs import FlatNames
 
 Item = str | np.ndarray | dict
 Input = Item | Path
@@ -93,7 +93,7 @@ class DetInferencer(BaseInferencer):
         self.palette = palette
         self.num_visualized_imgs = 0
         self.num_predicted_imgs = 0
-        self._files = OutputFiles()
+        self._names: dict[str, FlatNames] = {}  # of each folder
         with DefaultScope.overwrite_default_scope(scope):
             super().__init__(
                 model=read_config(str(model)) if isinstance(model, str | Path) else model,
@@ -281,7 +281,7 @@ class DetInferencer(BaseInferencer):
         for item, sample in zip(inputs, preds, strict=True):
             is_array = isinstance(item, np.ndarray)
             name = f'{self.num_visualized_imgs:08d}.jpg' if is_array else item
-            file = self._files.file(folder, 'vis', name, picture_suffix(name)) if folder else None
+            file = self._file(folder, 'vis', name, picture_suffix(name)) if folder else None
             self.visualizer.add_datasample(
                 name,
                 (item if is_array else read_image(item))[..., ::-1],
@@ -341,9 +341,14 @@ class DetInferencer(BaseInferencer):
             if name is None:
                 name = str(self.num_predicted_imgs)
                 self.num_predicted_imgs += 1
-            file = self._files.file(pred_out_dir, 'preds', name, '.json')
+            file = self._file(pred_out_dir, 'preds', name, '.json')
             write_whole(file, json.dumps(result).encode())
         return result
+
+    def _file(self, folder: str, kind: str, path: str, suffix: str) -> Path:
+        """Return `folder/kind/NAME suffix` for the picture at `path`, the same each time."""
+        name = self._names.setdefault(folder, FlatNames()).of(path)
+        return Path(folder, kind, name + suffix)
 
 
 def _as_config(cfg: ConfigType) -> Config:

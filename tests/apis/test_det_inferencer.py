@@ -191,10 +191,10 @@ def test_pictures_of_one_name_do_not_overwrite_each_other(inferencer, tmp_path):
     for _ in range(2):
         result = inferencer([first, second, third], out_dir=str(out), no_save_pred=False)
         assert files_of(out) == {
-            *('vis/a.jpg', 'vis/a_1.jpg', 'vis/a_2.png'),
-            *('preds/a.json', 'preds/a_1.json', 'preds/a_2.json'),
+            *('vis/a.jpg', 'vis/a_2.jpg', 'vis/a_3.png'),
+            *('preds/a.json', 'preds/a_2.json', 'preds/a_3.json'),
         }
-    assert json.loads((out / 'preds/a_2.json').read_text()) == result['predictions'][2]
+    assert json.loads((out / 'preds/a_3.json').read_text()) == result['predictions'][2]
 
 
 def test_pictures_go_nowhere_else(settings, checkpoint, tmp_path):

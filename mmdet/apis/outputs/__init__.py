@@ -4,6 +4,6 @@ from .crops import Crops
 from .data import CocoJson, YoloText
 from .drawn import Drawn
 from .files import Output
-from .names import Names
+from .names import FlatNames, Names
 
-__all__ = ['CocoJson', 'Crops', 'Drawn', 'Names', 'Output', 'YoloText']
+__all__ = ['CocoJson', 'Crops', 'Drawn', 'FlatNames', 'Names', 'Output', 'YoloText']

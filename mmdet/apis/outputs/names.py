@@ -2,6 +2,9 @@
 
 import os
 import re
+from pathlib import Path
+
+from mmengine.logging import print_log
 
 from mmdet.apis.prediction import Prediction
 
@@ -11,7 +14,8 @@ _FRAME_DIGITS = 6
 class Names:
     """A name for each picture: its path below the source's folder, without the ending.
 
-    What would have the name of another picture gets a number.
+    What would have the name of another picture gets a number, which the log says: the two may lead
+    to files with one ending.
 
     Args:
         root: the folder that the pictures are in, or below; of others only the file's name is kept.
@@ -37,6 +41,8 @@ class Names:
             while name.lower() in self._taken:  # some disks hold A and a for the same
                 number += 1
                 name = f'{first}_{number}'
+            if number > 1:
+                print_log(f'{first} is taken, so {name} is {path}', logger='current')
             self._taken.add(name.lower())
             self._names[path] = name
         return self._names[path]
@@ -55,6 +61,19 @@ class Names:
         if inside.startswith(os.pardir):
             inside = os.path.basename(path)
         return as_file_name(os.path.splitext(inside)[0], keep=os.sep)
+
+
+class FlatNames(Names):
+    """A name for each picture as mmdetection gives them: the file's own, of whatever folder.
+
+    Example:
+        >>> names = FlatNames()
+        >>> [names.of(path) for path in ('photos/b/my c.jpg', 'photos/d.jpg')]
+        ['my c', 'd']
+    """
+
+    def _wanted(self, path: str) -> str:
+        return Path(path).stem
 
 
 def as_file_name(text: str, *, keep: str = '') -> str:

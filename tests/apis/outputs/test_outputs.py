@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from mmdet.apis import Prediction
-from mmdet.apis.outputs import CocoJson, Crops, Drawn, Names, YoloText
+from mmdet.apis.outputs import CocoJson, Crops, Drawn, FlatNames, Names, YoloText
 from mmdet.apis.outputs.files import JsonList
 from mmdet.errors import UserError
 from mmdet.structures import RLEMasks
@@ -73,6 +73,15 @@ def test_what_is_drawn_never_replaces_its_source(tmp_path, where):
     with pytest.raises(UserError, match=r'b\.\w+ would be overwritten: name another folder'):
         Drawn(tmp_path, Names()).add(prediction(str(path), **where))
     assert path.read_bytes() == b'the source'
+
+
+def test_who_gets_another_name_is_said(capsys):
+    names = FlatNames()
+    assert [names.of(path) for path in ('1/my a.jpg', '2/my a.jpg', '1/my a.jpg')] == [
+        *('my a', 'my a_2', 'my a'),
+    ]
+    said = ''.join(capsys.readouterr())
+    assert said.count('my a is taken, so my a_2 is 2/my a.jpg') == 1
 
 
 def test_a_video_of_frames(tmp_path):
