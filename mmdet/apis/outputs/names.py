@@ -22,8 +22,8 @@ class Names:
 
     Example:
         >>> names = Names('photos')
-        >>> [names.of(path) for path in ('photos/b/c.jpg', 'photos/b/c.png', 'elsewhere/d.jpg')]
-        ['b/c', 'b/c_2', 'd']
+        >>> [names.of(path) for path in ('photos/b/c.jpg', 'elsewhere/d.jpg')]
+        ['b/c', 'd']
         >>> names.of('rtsp://10.0.0.7:554/front')
         'rtsp_10.0.0.7_554_front'
     """

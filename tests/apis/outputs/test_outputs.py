@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -75,13 +76,18 @@ def test_what_is_drawn_never_replaces_its_source(tmp_path, where):
     assert path.read_bytes() == b'the source'
 
 
-def test_who_gets_another_name_is_said(capsys):
+def test_who_gets_another_name_is_said(caplog):
     names = FlatNames()
-    assert [names.of(path) for path in ('1/my a.jpg', '2/my a.jpg', '1/my a.jpg')] == [
-        *('my a', 'my a_2', 'my a'),
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        found = [names.of(path) for path in ('1/my a.jpg', '2/my a.jpg', '2/my a.jpg')]
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert found == ['my a', 'my a_2', 'my a_2']
+    assert [record.message for record in caplog.records] == [
+        'my a is taken, so my a_2 is 2/my a.jpg'
     ]
-    said = ''.join(capsys.readouterr())
-    assert said.count('my a is taken, so my a_2 is 2/my a.jpg') == 1
 
 
 def test_a_video_of_frames(tmp_path):
