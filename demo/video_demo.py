@@ -9,9 +9,9 @@ from pathlib import Path
 
 from mmdet.apis import init_detector, open_source, predict
 from mmdet.apis.outputs import Drawn, Names
-from mmdet.apis.window import Window
 from mmdet.cli.going_through import go_through
 from mmdet.errors import UserError, exit_on_user_error
+from mmdet.visualization.window import Window
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -7,9 +7,9 @@ import argparse
 from collections.abc import Sequence
 
 from mmdet.apis import init_detector, open_source, predict
-from mmdet.apis.window import Window
 from mmdet.cli.going_through import go_through
 from mmdet.errors import exit_on_user_error
+from mmdet.visualization.window import Window
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from mmdet.apis import Prediction
 from mmdet.apis.outputs import Output
 from mmdet.apis.sources import Pictures
-from mmdet.apis.window import Window
+from mmdet.visualization.window import Window
 
 
 def go_through(

@@ -8,9 +8,9 @@ import torch
 
 from mmdet.apis import load_detector, open_source, predict
 from mmdet.apis.outputs import CocoJson, Crops, Drawn, Names, Output, YoloText
-from mmdet.apis.window import Window
 from mmdet.errors import UserError
 from mmdet.utils.files import check_folder
+from mmdet.visualization.window import Window
 
 from .going_through import go_through
 
