@@ -8,9 +8,8 @@ from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 
 from mmdet.datasets.coco_classes import COCO_CLASSES
-from mmdet.engine.config import datasets_of
+from mmdet.engine.config import datasets_of, metainfo_of
 from mmdet.errors import UserError
-from mmdet.registry import DATASETS
 from mmdet.visualization.palette import class_colors
 
 _LOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
@@ -53,9 +52,7 @@ def _configured(cfg: Config) -> dict:
     Without one, the classes are COCO's if they are 80.
     """
     for dataset in (each for name in _LOADERS for each in datasets_of(cfg.get(name))):
-        kind = dataset.get('type')
-        cls = DATASETS.get(kind) if isinstance(kind, str) else kind
-        found = _meta(getattr(cls, 'METAINFO', {})) | _meta(dataset.get('metainfo') or {})
+        found = _meta(metainfo_of(dataset))
         if 'classes' in found:
             return found
     number = cfg.model.mask_head.num_classes

@@ -11,7 +11,7 @@ from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
-from mmdet.engine.config import datasets_of
+from mmdet.engine.config import pipeline_of_tests
 from mmdet.errors import UserError
 from mmdet.structures import DetDataSample
 from mmdet.utils import ConfigType
@@ -30,15 +30,7 @@ def inference_pipeline(cfg: ConfigType) -> Compose:
     Raises:
         UserError: the config has no test pipeline.
     """
-    loaders = (cfg.get(f'{stage}_dataloader') for stage in ('test', 'val'))
-    pipelines = (each.get('pipeline') for loader in loaders for each in datasets_of(loader))
-    steps = next(filter(None, pipelines), None) or cfg.get('test_pipeline')
-    if not steps:
-        raise UserError(
-            f'{getattr(cfg, "filename", None) or "the config"} has no test pipeline: '
-            'set test_dataloader.dataset.pipeline'
-        )
-    return compose_for_images(steps)
+    return compose_for_images(pipeline_of_tests(cfg))
 
 
 def compose_for_images(steps: Sequence[dict]) -> Compose:

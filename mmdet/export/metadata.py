@@ -12,7 +12,7 @@ from mmengine.config import Config
 import mmdet
 from mmdet.engine.checkpoint import embedded_config
 from mmdet.engine.checkpoint.plain import to_plain
-from mmdet.engine.config import datasets_of
+from mmdet.engine.config import pipeline_of_tests
 from mmdet.errors import UserError
 from mmdet.models.detectors import SOLO
 
@@ -183,16 +183,9 @@ def _channels(preprocessor: object, name: str, *, swaps: bool) -> tuple[float, .
     return tuple(channels[::-1] if swaps else channels)
 
 
-def pipeline_steps(cfg: Config) -> Sequence[dict]:
-    """Return the steps of a config's test pipeline, none if it has none."""
-    loaders = (cfg.get(f'{stage}_dataloader') for stage in ('test', 'val'))
-    pipelines = (each.get('pipeline') for loader in loaders for each in datasets_of(loader))
-    return next(filter(None, pipelines), None) or cfg.get('test_pipeline') or ()
-
-
 def scale_of_tests(cfg: Config) -> tuple[int, int] | None:
     """Return the (longer, shorter) side that a config's test pipeline resizes images to."""
-    for step in pipeline_steps(cfg):
+    for step in pipeline_of_tests(cfg):
         scale = step.get('scale')
         if str(step.get('type')).endswith('Resize') and isinstance(scale, list | tuple):
             return int(max(scale)), int(min(scale))
@@ -201,9 +194,7 @@ def scale_of_tests(cfg: Config) -> tuple[int, int] | None:
 
 def _config_text(model: SOLO, cfg: Config) -> str:
     head = model.mask_head
-    steps = to_plain(
-        Config(dict(steps=list(pipeline_steps(cfg)))).to_dict()['steps'], name='pipeline'
-    )
+    steps = Config(dict(steps=pipeline_of_tests(cfg))).to_dict()['steps']
     settings = dict(
         model=dict(
             mask_head=dict(type=type(head).__name__, num_classes=head.num_classes),

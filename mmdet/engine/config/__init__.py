@@ -2,7 +2,7 @@
 
 from .check import check_config, check_model, require_stage
 from .load import add_common_arguments, load_config, read_config
-from .parts import datasets_of, is_a, metrics_of
+from .parts import datasets_of, is_a, metainfo_of, metrics_of, pipeline_of_tests
 from .shipped import find_config
 from .tta import with_tta
 
@@ -14,7 +14,9 @@ __all__ = [
     'find_config',
     'is_a',
     'load_config',
+    'metainfo_of',
     'metrics_of',
+    'pipeline_of_tests',
     'read_config',
     'require_stage',
     'with_tta',

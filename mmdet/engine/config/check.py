@@ -16,7 +16,6 @@ from mmengine.utils.dl_utils import set_multi_processing
 
 from mmdet.errors import UserError
 from mmdet.registry import (
-    DATASETS,
     EVALUATOR,
     HOOKS,
     LOG_PROCESSORS,
@@ -29,7 +28,7 @@ from mmdet.registry import (
 
 from .loaders import check_loader
 from .objects import Place, check_object, check_values
-from .parts import datasets_of
+from .parts import datasets_of, metainfo_of
 from .signature import arguments_of, suggestion
 from .top_level import check_names
 from .training import check_optim_wrapper, check_other_loop, check_schedulers, check_train_cfg
@@ -172,10 +171,7 @@ def _check_num_classes(cfg: Mapping) -> Iterator[str]:
         return
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         for dataset in datasets_of(cfg.get(loader)):
-            name = dataset.get('type')
-            cls = DATASETS.get(name) if isinstance(name, str) else name
-            metainfo = dataset.get('metainfo') or {}
-            classes = metainfo.get('classes') or getattr(cls, 'METAINFO', {}).get('classes')
+            classes = metainfo_of(dataset).get('classes')
             if isinstance(classes, list | tuple) and len(classes) != num_classes:
                 yield (
                     f'model.mask_head.num_classes is {num_classes}, but {loader} has '

@@ -6,12 +6,11 @@ from copy import deepcopy
 from mmengine.config import Config
 
 from mmdet.datasets.transforms import PackDetInputs, RandomFlip
-from mmdet.errors import UserError
 from mmdet.registry import MODELS, TRANSFORMS
 
 from .check import refuse
 from .objects import Place, check_object
-from .parts import datasets_of, is_a
+from .parts import datasets_of, is_a, pipeline_of_tests
 
 _FLIP_KEYS = ('flip', 'flip_direction')
 
@@ -25,19 +24,13 @@ def with_tta(cfg: Config) -> Config:
             image and its mirror image are what the test pipeline makes of an image.
 
     Raises:
-        UserError: there are mistakes in them, or there is no test pipeline.
+        UserError: there are mistakes in them, or there is neither a `tta_pipeline` nor another.
     """
-    source = cfg.filename or 'the config'
-    refuse(sorted(_problems(cfg)), source)
+    refuse(sorted(_problems(cfg)), cfg.filename or 'the config')
     cfg = deepcopy(cfg)
     datasets = list(datasets_of(cfg.get('test_dataloader') or cfg.get('val_dataloader')))
-    steps = next(
-        filter(None, (each.get('pipeline') for each in datasets)), cfg.get('test_pipeline')
-    )
-    if not steps:
-        raise UserError(f'{source} has no test pipeline: set test_dataloader.dataset.pipeline')
     cfg.tta_model = cfg.get('tta_model') or dict(type='DetTTAModel')
-    cfg.tta_pipeline = cfg.get('tta_pipeline') or mirrored_too(steps)
+    cfg.tta_pipeline = cfg.get('tta_pipeline') or mirrored_too(pipeline_of_tests(cfg))
     for dataset in datasets:
         dataset['pipeline'] = deepcopy(cfg.tta_pipeline)
     cfg.test_pipeline = deepcopy(cfg.tta_pipeline)
