@@ -88,6 +88,20 @@ class UserError(Exception):
         return f'{self.message}: {words[self.remedy.kind].format(self.remedy.value)}'
 
 
+def missing_package(needed: str, extra: str) -> UserError:
+    """Return the error that says how to install what an extra of this package brings.
+
+    Args:
+        needed: what needs which package.
+        extra: its name in pyproject.toml.
+
+    Example:
+        >>> print(missing_package("the web page needs gradio", "demo"))
+        the web page needs gradio, which is not installed: pip install 'mmdet-solo[demo]'
+    """
+    return UserError(f"{needed}, which is not installed: pip install 'mmdet-solo[{extra}]'")
+
+
 def _from_traceback(text: str) -> tuple[str, Remedy | None]:
     notes = [line for line in text.splitlines() if line.startswith(_NOTE)]
     if not notes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from mmengine.structures import InstanceData
 
-from mmdet.errors import UserError
+from mmdet.errors import missing_package
 from mmdet.structures import RLEMasks
 from mmdet.structures.outlines import join, trace
 from mmdet.visualization import draw_instances
@@ -198,10 +198,7 @@ class Prediction:
         try:
             from supervision import Detections
         except ImportError:
-            raise UserError(
-                'to_supervision needs supervision, which is not installed: '
-                "pip install 'mmdet-solo[supervision]'"
-            ) from None
+            raise missing_package('to_supervision needs supervision', 'supervision') from None
         return Detections(
             xyxy=self.boxes,
             mask=self.masks,

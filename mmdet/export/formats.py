@@ -14,13 +14,13 @@ import torch
 from mmengine.config import Config
 from torch.export import Dim, ExportedProgram
 
-from mmdet.errors import UserError
+from mmdet.errors import UserError, missing_package
 from mmdet.models.detectors import SOLO
 
 from .metadata import Metadata, describe, scale_of_tests
 from .network import OUTPUTS, ExportableDetector
 from .raw import RawHeads
-from .runtimes import METADATA_FILE, RT_INFO, missing
+from .runtimes import METADATA_FILE, RT_INFO
 
 FORMATS = {'onnx': '.onnx', 'torch-export': '.pt2', 'openvino': '.xml'}
 """The suffix of each format's files."""
@@ -134,7 +134,7 @@ def _check_target(path: Path, format: str) -> None:
         try:
             __import__(package)
         except ImportError:
-            raise missing(package, f'--format {format}') from None
+            raise missing_package(f'--format {format} needs {package}', 'export') from None
 
 
 def _size_of(cfg: Config) -> tuple[int, int]:

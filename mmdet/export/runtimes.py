@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmdet.errors import UserError
+from mmdet.errors import UserError, missing_package
 
 METADATA_FILE = 'mmdet_solo.json'
 RT_INFO = 'mmdet_solo'
@@ -49,7 +49,7 @@ def _load_onnx(path: Path, device: torch.device) -> Runtime:
     try:
         import onnxruntime
     except ImportError:
-        raise missing('onnxruntime', f'{path}') from None
+        raise missing_package(f'{path} needs onnxruntime', 'export') from None
     providers = ['CPUExecutionProvider']
     if device.type == 'cuda' and 'CUDAExecutionProvider' in onnxruntime.get_available_providers():
         providers.insert(0, 'CUDAExecutionProvider')
@@ -71,7 +71,7 @@ def _load_openvino(path: Path, device: torch.device) -> Runtime:
     try:
         import openvino
     except ImportError:
-        raise missing('openvino', f'{path}') from None
+        raise missing_package(f'{path} needs openvino', 'export') from None
     core = openvino.Core()
     try:
         model = core.read_model(path)
@@ -117,13 +117,6 @@ def _load_pt2(path: Path, device: torch.device) -> Runtime:
 def _by_name(names: list[str], outputs: list[np.ndarray]) -> dict[str, Tensor]:
     # Copied: some runtimes write the next image's outputs to the same place.
     return {name: torch.tensor(value) for name, value in zip(names, outputs, strict=True)}
-
-
-def missing(package: str, purpose: str) -> UserError:
-    """Return the error that says how to install a package of the extra."""
-    return UserError(
-        f"{purpose} needs {package}, which is not installed: pip install 'mmdet-solo[export]'"
-    )
 
 
 def _refused(path: Path, runtime: str, error: Exception) -> UserError:

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from mmdet.apis.detector import Detector
-from mmdet.errors import UserError
+from mmdet.errors import missing_package
 
 from .session import Session
 from .style import LIGHT_UP, SAVE
@@ -33,9 +33,7 @@ def import_gradio() -> ModuleType:
     try:
         import gradio
     except ImportError:
-        raise UserError(
-            "the web page needs gradio, which is not installed: pip install 'mmdet-solo[demo]'"
-        ) from None
+        raise missing_package('the web page needs gradio', 'demo') from None
     return gradio
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmdet.datasets.image_file import UnreadableError
-from mmdet.errors import UserError
+from mmdet.errors import missing_package
 
 from .picture import Picture
 
@@ -36,9 +36,7 @@ def load_av() -> ModuleType:
     try:
         import av
     except ImportError:
-        raise UserError(
-            "videos and streams need PyAV, which is not installed: pip install 'mmdet-solo[video]'"
-        ) from None
+        raise missing_package('videos and streams need PyAV', 'video') from None
     return av
 
 
