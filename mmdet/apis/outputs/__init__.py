@@ -5,5 +5,6 @@ from .data import CocoJson, YoloText
 from .drawn import Drawn
 from .files import Output
 from .names import FlatNames, Names
+from .video import VideoWriter
 
-__all__ = ['CocoJson', 'Crops', 'Drawn', 'FlatNames', 'Names', 'Output', 'YoloText']
+__all__ = ['CocoJson', 'Crops', 'Drawn', 'FlatNames', 'Names', 'Output', 'VideoWriter', 'YoloText']

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 from mmdet.apis.prediction import Prediction
-from mmdet.apis.video import VideoWriter
 from mmdet.errors import UserError
 from mmdet.visualization.image_file import picture_suffix, write_image
 
 from .names import Names
+from .video import VideoWriter
 
 
 class Drawn:

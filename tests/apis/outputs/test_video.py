@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmdet.apis import video as video_module
+from mmdet.apis.outputs import VideoWriter
+from mmdet.apis.outputs import video as video_module
 from mmdet.apis.sources import open_source
-from mmdet.apis.video import VideoWriter
 from mmdet.errors import UserError
 from tests.apis.videos import scene, write_video
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from mmdet.apis.sources.video_file import load_av
 from mmdet.errors import UserError
-
-from .sources.video_file import load_av
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet
