@@ -16,6 +16,7 @@ from mmengine.runner import CheckpointLoader
 from mmdet.engine.checkpoint import check_fit, embedded_config
 from mmdet.engine.config import check_model, read_config, with_tta
 from mmdet.errors import UserError
+from mmdet.export import ExportedDetector, is_exported
 from mmdet.models import SOLO
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
@@ -38,10 +39,6 @@ class Detector(Protocol):
     def test_step(self, data: dict) -> list[DetDataSample]:
         """Return samples with `pred_instances` for a batch of `inputs` and `data_samples`."""
         ...
-
-
-EXPORTED_SUFFIXES = ('.onnx', '.pt2', '.xml')
-"""Of the files that `load_detector` takes in the place of a checkpoint."""
 
 
 def init_detector(
@@ -77,6 +74,7 @@ def init_detector(
         cfg = deepcopy(config)
     else:
         raise UserError(f'config is a {type(config).__name__}, not a path or a Config')
+    device = _usable(device)
     content = None if checkpoint is None else load_checkpoint(str(checkpoint))
     return _build(
         cfg,
@@ -115,14 +113,18 @@ def load_detector(
         UserError: as in `init_detector`, or the checkpoint carries no config and none is named.
     """
     checkpoint = str(checkpoint)
-    if checkpoint.endswith(EXPORTED_SUFFIXES):
+    if is_exported(checkpoint):
         if tta:
             raise UserError(
                 f'{checkpoint} is an exported file, which takes one view of an image: for '
                 'test-time augmentation name the checkpoint'
             )
-        return _load_exported(checkpoint, config, palette, device, cfg_options)
-    device = device or default_device()
+        if config is not None or cfg_options:
+            raise UserError(
+                f'{checkpoint} is an exported file, in which everything is settled: no config'
+            )
+        return ExportedDetector(checkpoint, palette, _usable(device or 'cpu')).eval()
+    device = _usable(device or default_device())
     if config is not None:
         model = init_detector(config, checkpoint, palette, device, cfg_options)
     else:
@@ -170,21 +172,6 @@ def default_device() -> str:
     return 'cuda:0' if torch.cuda.is_available() else 'cpu'
 
 
-def _load_exported(
-    path: str,
-    config: str | Path | Config | None,
-    palette: ColorChoice,
-    device: str | torch.device | None,
-    cfg_options: Mapping | None,
-) -> Detector:
-    """Load a file of tools/deployment/export.py, which carries all that there is to say of it."""
-    from mmdet.export.detector import ExportedDetector
-
-    if config is not None or cfg_options:
-        raise UserError(f'{path} is an exported file, in which everything is settled: no config')
-    return ExportedDetector(path, palette, device or 'cpu').eval()
-
-
 def load_checkpoint(filename: str) -> dict:
     """Read a checkpoint from wherever it is, on the CPU, by mmengine's loaders."""
     return CheckpointLoader.load_checkpoint(filename, map_location='cpu', logger='silent')
@@ -197,13 +184,12 @@ def _build(
     content: dict | None,
     checkpoint: str,
     palette: ColorChoice,
-    device: str | torch.device,
+    device: torch.device,
     cfg_options: Mapping | None,
 ) -> Detector:
     if cfg_options:
         cfg.merge_from_dict(dict(cfg_options))
     check_model(cfg.to_dict(), source=source)
-    device = _usable(device)
     with DefaultScope.overwrite_default_scope('mmdet'):
         settings = deepcopy(cfg.model)
         if cfg.get('data_preprocessor') and not settings.get('data_preprocessor'):

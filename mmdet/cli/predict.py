@@ -4,11 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from mmdet.apis import load_detector, open_source, predict
 from mmdet.apis.outputs import CocoJson, Crops, Drawn, Names, Output, YoloText
-from mmdet.errors import UserError
 from mmdet.utils.files import check_folder
 from mmdet.visualization.window import Window
 
@@ -43,7 +40,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--classes', nargs='+', metavar='NAME', help='instances of these classes alone'
     )
-    parser.add_argument('--device', type=device, help='cpu, cuda:0 ... (default: a GPU if any)')
+    parser.add_argument('--device', help='cpu, cuda:0 ... (default: a GPU if any)')
     parser.add_argument(
         '--batch-size',
         type=int,
@@ -119,16 +116,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.save_crops:
         outputs.append(Crops(folder / 'crops', names))
     go_through(found, pictures, outputs, window=window)
-
-
-def device(name: str) -> str:
-    """Return a device's name.
-
-    Raises:
-        UserError: PyTorch knows no such device.
-    """
-    try:
-        torch.device(name)
-    except RuntimeError:
-        raise UserError(f'--device {name}: PyTorch knows cpu, cuda, cuda:0 ...') from None
-    return name

@@ -11,7 +11,6 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import PrepareTTAHook
 from mmengine.runner import Runner
 
-from mmdet.apis.detector import EXPORTED_SUFFIXES
 from mmdet.engine.checkpoint import check_fit
 from mmdet.engine.config import (
     add_common_arguments,
@@ -26,6 +25,7 @@ from mmdet.engine.launch import build_runner
 from mmdet.engine.preflight import check_files
 from mmdet.errors import UserError
 from mmdet.evaluation import CocoMetric
+from mmdet.export import ExportedDetector, is_exported
 from mmdet.registry import HOOKS, METRICS
 
 
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     args = parse_args(argv)
     cfg = load_config(args)
     require_stage(cfg, 'test', source=args.config)
-    exported = args.checkpoint.endswith(EXPORTED_SUFFIXES)
+    exported = is_exported(args.checkpoint)
     if exported and args.tta:
         raise UserError(
             f'{args.checkpoint} is an exported file, which takes one view of an image: '
@@ -123,8 +123,6 @@ def main(argv: Sequence[str] | None = None) -> Runner:
 
 def _take_exported(cfg: Config, path: str) -> None:
     """Put an exported file in the place of a config's model."""
-    from mmdet.export.detector import ExportedDetector  # registers itself, too
-
     if cfg.launcher != 'none':
         raise UserError(f'{path} is an exported file: one process tests it, without --launcher')
     number, wanted = len(ExportedDetector(path).metadata.classes), cfg.model.mask_head.num_classes

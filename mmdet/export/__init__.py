@@ -6,7 +6,15 @@ to a detector: `runtimes.py`, `detector.py`.
 """
 
 from .detector import ExportedDetector
-from .formats import FORMATS, ExportSettings, export_detector
+from .formats import ExportSettings, export_detector
 from .metadata import Metadata
+from .runtimes import FORMATS, is_exported
 
-__all__ = ['FORMATS', 'ExportSettings', 'ExportedDetector', 'Metadata', 'export_detector']
+__all__ = [
+    'FORMATS',
+    'ExportSettings',
+    'ExportedDetector',
+    'Metadata',
+    'export_detector',
+    'is_exported',
+]

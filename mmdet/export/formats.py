@@ -20,10 +20,7 @@ from mmdet.models.detectors import SOLO
 from .metadata import Metadata, describe, scale_of_tests
 from .network import OUTPUTS, ExportableDetector
 from .raw import RawHeads
-from .runtimes import METADATA_FILE, RT_INFO
-
-FORMATS = {'onnx': '.onnx', 'torch-export': '.pt2', 'openvino': '.xml'}
-"""The suffix of each format's files."""
+from .runtimes import FORMATS, METADATA_FILE, RT_INFO
 
 # Deformable convolution came with 19. What later versions add, the graph does not use.
 _OPSET = 20

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from mmdet.errors import UserError, missing_package
 
+FORMATS = {'onnx': '.onnx', 'torch-export': '.pt2', 'openvino': '.xml'}
+"""The suffix of each format's files."""
+
 METADATA_FILE = 'mmdet_solo.json'
 RT_INFO = 'mmdet_solo'
 
@@ -26,6 +29,11 @@ class Runtime(NamedTuple):
     run: Callable[[Tensor], dict[str, Tensor]]
 
 
+def is_exported(path: str | Path) -> bool:
+    """Return whether a file's name says that it was exported, and is no checkpoint."""
+    return Path(path).suffix in FORMATS.values()
+
+
 def load_runtime(path: str | Path, *, device: torch.device | None = None) -> Runtime:
     """Load an exported file by the runtime of its suffix.
 
@@ -39,10 +47,10 @@ def load_runtime(path: str | Path, *, device: torch.device | None = None) -> Run
     path = Path(path)
     if not path.is_file():
         raise UserError(f'{path} does not exist')
-    loaders = {'.onnx': _load_onnx, '.pt2': _load_pt2, '.xml': _load_openvino}
-    if path.suffix not in loaders:
-        raise UserError(f'{path} is none of {", ".join(loaders)}')
-    return loaders[path.suffix](path, device or torch.device('cpu'))
+    if not is_exported(path):
+        raise UserError(f'{path} is none of {", ".join(FORMATS.values())}')
+    load = {'.onnx': _load_onnx, '.pt2': _load_pt2, '.xml': _load_openvino}[path.suffix]
+    return load(path, device or torch.device('cpu'))
 
 
 def _load_onnx(path: Path, device: torch.device) -> Runtime:

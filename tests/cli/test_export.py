@@ -5,11 +5,9 @@ import sys
 import pytest
 import torch
 
-from mmdet.apis.detector import EXPORTED_SUFFIXES
 from mmdet.cli.export import main
 from mmdet.engine.checkpoint.embedded_config import KEY
 from mmdet.errors import UserError
-from mmdet.export import FORMATS
 from mmdet.registry import MODELS
 
 
@@ -24,10 +22,6 @@ def checkpoint(tiny_model, tmp_path) -> str:
     path = tmp_path / 'epoch_1.pth'
     torch.save(dict(state_dict=model.state_dict(), meta={KEY: cfg}), path)
     return str(path)
-
-
-def test_suffixes_are_those_that_are_loaded():
-    assert tuple(FORMATS.values()) == EXPORTED_SUFFIXES
 
 
 def test_beside_the_checkpoint_and_tried(checkpoint, tmp_path, capsys):

@@ -136,7 +136,7 @@ def test_a_broken_frame_is_counted_at_the_end(predict, tmp_path):
         ('list.txt', (), 'list list.txt names nothing'),
         ('77', (), 'camera 77 cannot be opened'),
         ('a.png', ('--classes', 'gren'), "knows no class 'gren'; did you mean 'green'?"),
-        ('a.png', ('--device', 'gpu'), '--device gpu: PyTorch knows cpu, cuda'),
+        ('a.png', ('--device', 'gpu'), "there is no device 'gpu': name cpu, cuda"),
         ('a.png', ('--batch-size', 0), 'batch_size is 0'),
         ('a.png', ('--out-dir', 'a.png'), 'folder a.png cannot be written: File exists'),
         ('a.png', ('--config', 'none.py'), 'no such config file: none.py'),
