@@ -20,13 +20,13 @@ from mmdet.engine.config import read_config
 from mmdet.engine.config.shipped import shipped_configs
 from mmdet.errors import UserError
 from mmdet.structures import DetDataSample
+from mmdet.structures.segmentation import json_rle
 from mmdet.utils import ConfigType
 from mmdet.utils.files import write_whole
 from mmdet.visualization.image_file import picture_suffix
 from mmdet.visualization.palette import ColorChoice
 from mmdet.visualization.window import check_window
 
-from .convert import json_rle
 from .detector import Detector, default_device, init_detector, load_detector
 from .inference import detect, inference_pipeline, prepared, transform_name, with_bitmaps
 from .outputs import FlatNames
