@@ -8,8 +8,7 @@ import torch
 from mmdet.errors import UserError
 from mmdet.models.detectors import SOLO
 
-from .formats import MIN_DYNAMIC_SIDE
-from .metadata import Metadata
+from .metadata import MIN_DYNAMIC_SIDE, Metadata
 from .network import ExportableDetector
 from .raw import RawHeads
 from .runtimes import load_runtime

@@ -18,11 +18,9 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.visualization.palette import ColorChoice, named_palette
 
-from .metadata import Metadata
+from .metadata import MIN_DYNAMIC_SIDE, Metadata
 from .network import OUTPUTS
 from .runtimes import load_runtime
-
-_MIN_DYNAMIC_SIDE = 64
 
 
 @MODELS.register_module()
@@ -137,7 +135,7 @@ class ExportedDetector(BaseModel):
         height, width = image.shape[-2:]
         divisor = self.metadata.pad_size_divisor
         size = self.metadata.size or [
-            max(_MIN_DYNAMIC_SIDE, -(-side // divisor) * divisor) for side in (height, width)
+            max(MIN_DYNAMIC_SIDE, -(-side // divisor) * divisor) for side in (height, width)
         ]
         padded = torch.tensor(self.metadata.pad_color)[:, None, None].repeat(1, *size)
         padded[:, :height, :width] = image

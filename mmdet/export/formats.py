@@ -17,7 +17,7 @@ from torch.export import Dim, ExportedProgram
 from mmdet.errors import UserError, missing_package
 from mmdet.models.detectors import SOLO
 
-from .metadata import Metadata, describe, scale_of_tests
+from .metadata import MIN_DYNAMIC_SIDE, Metadata, describe, scale_of_tests
 from .network import OUTPUTS, ExportableDetector
 from .raw import RawHeads
 from .runtimes import FORMATS, METADATA_FILE, RT_INFO
@@ -25,8 +25,6 @@ from .runtimes import FORMATS, METADATA_FILE, RT_INFO
 # Deformable convolution came with 19. What later versions add, the graph does not use.
 _OPSET = 20
 _STRIDE = 32
-# With a side of one pixel the exporter would not tell it from a dimension to be broadcast.
-MIN_DYNAMIC_SIDE = 2 * _STRIDE
 _MAX_DYNAMIC_SIDE = 4096
 # Whatever the limits in the config: Matrix NMS compares each candidate with every other.
 _DEFAULT_CANDIDATES = 500

@@ -18,6 +18,10 @@ from mmdet.models.detectors import SOLO
 
 FORMAT_VERSION = 1
 
+# With a side of one pixel at the coarsest level the exporter would not tell it from a dimension to
+# be broadcast, so a file that takes any size takes none below.
+MIN_DYNAMIC_SIDE = 64
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
