@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmdet.apis import init_detector, open_source, predict
 from mmdet.apis.outputs import Drawn, Names
-from mmdet.cli.going_through import go_through
+from mmdet.cli.write_predictions import write_predictions
 from mmdet.errors import UserError, exit_on_user_error
 from mmdet.visualization.window import Window
 
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = init_detector(args.config, args.checkpoint, device=args.device)
     found = predict(model, pictures, True, score_thr=args.score_thr)
     outputs = [Drawn(args.out.parent, Names(), video=args.out)] if args.out else []
-    go_through(found, pictures, outputs, window=window)
+    write_predictions(found, pictures, outputs, window=window)
 
 
 if __name__ == '__main__':

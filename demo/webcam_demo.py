@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 
 from mmdet.apis import init_detector, open_source, predict
-from mmdet.cli.going_through import go_through
+from mmdet.cli.write_predictions import write_predictions
 from mmdet.errors import exit_on_user_error
 from mmdet.visualization.window import Window
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = init_detector(args.config, args.checkpoint, device=args.device)
     print('Esc or q in the window ends it')
     found = predict(model, pictures, True, score_thr=args.score_thr)
-    go_through(found, pictures, [], window=window)
+    write_predictions(found, pictures, [], window=window)
 
 
 if __name__ == '__main__':

@@ -9,7 +9,7 @@ from mmdet.apis.outputs import CocoJson, Crops, Drawn, Names, Output, YoloText
 from mmdet.utils.files import check_folder
 from mmdet.visualization.window import Window
 
-from .going_through import go_through
+from .write_predictions import write_predictions
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -115,4 +115,4 @@ def main(argv: Sequence[str] | None = None) -> None:
         outputs.append(YoloText(folder, names, classes))
     if args.save_crops:
         outputs.append(Crops(folder / 'crops', names))
-    go_through(found, pictures, outputs, window=window)
+    write_predictions(found, pictures, outputs, window=window)

@@ -14,8 +14,7 @@ from mmdet.datasets.image_file import IMAGE_SUFFIXES, UnreadableError
 from mmdet.errors import UserError
 
 from .camera import Camera
-from .images import Array, ImageFile
-from .picture import Pictures
+from .picture import Array, ImageFile, Pictures
 from .several import Several
 from .stream import Stream
 from .video_file import VIDEO_SUFFIXES, VideoFile

@@ -1,10 +1,13 @@
-"""A picture to look at, and what yields such."""
+"""A picture to look at, what yields such, and what yields just one."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from os.path import dirname
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+
+from mmdet.datasets.image_file import check_array, read_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,3 +50,53 @@ class Pictures(Protocol):
     def __iter__(self) -> Generator[Picture, None, None]:
         """Yield the pictures; what is open is closed at the end, or when the iterator is."""
         ...
+
+
+class ImageFile:
+    """An image's file or address, turned as its EXIF orientation says.
+
+    Args:
+        path: of it.
+    """
+
+    live: bool = False
+    total: int | None = 1
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.root = '' if '://' in path else dirname(path)
+        self.broken: list[str] = []
+        self.notes: list[str] = []
+
+    def __iter__(self) -> Generator[Picture, None, None]:
+        """Yield the picture.
+
+        Raises:
+            UnreadableError: it is missing or broken.
+        """
+        yield Picture(read_image(self.path), self.path)
+
+
+class Array:
+    """A picture in memory.
+
+    Args:
+        image: (h, w, 3) uint8 BGR.
+
+    Raises:
+        UserError: it is another array.
+    """
+
+    live: bool = False
+    total: int | None = 1
+
+    def __init__(self, image: np.ndarray) -> None:
+        check_array(image)
+        self.image = image
+        self.root = ''
+        self.broken: list[str] = []
+        self.notes: list[str] = []
+
+    def __iter__(self) -> Generator[Picture, None, None]:
+        """Yield the picture."""
+        yield Picture(self.image)

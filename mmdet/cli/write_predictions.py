@@ -1,4 +1,4 @@
-"""Going through predictions: progress, what is written, and what is said at the end."""
+"""Writing and showing predictions one after the other: progress, and what is said at the end."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ from mmdet.apis.sources import Pictures
 from mmdet.visualization.window import Window
 
 
-def go_through(
+def write_predictions(
     found: Generator[Prediction, None, None],
     pictures: Pictures,
     outputs: Sequence[Output],
