@@ -1,7 +1,7 @@
 """A trained model in use: from pictures to instances, with mmdetection 3.x's names."""
 
 from .det_inferencer import DetInferencer
-from .detector import augmented, init_detector, load_detector
+from .detector import Detector, augmented, init_detector, load_detector
 from .inference import infer, inference_detector, inference_pipeline
 from .predict import predict
 from .prediction import Prediction
@@ -10,6 +10,7 @@ from .tiles import infer_tiled
 
 __all__ = [
     'DetInferencer',
+    'Detector',
     'Prediction',
     'augmented',
     'infer',
