@@ -40,7 +40,7 @@ class DetInferencer(BaseDetInferencer):
             carries its config.
         weights: the checkpoint; without a model it must carry its config.
         device: by default the first GPU that PyTorch sees, else the CPU.
-        scope: of the registries in which names of the config are looked up.
+        scope: `mmdet`, as there are no others; what a config imports registers itself there.
         palette: the classes' colours, see `named_palette`.
         show_progress: show a bar over the batches.
 
@@ -49,7 +49,7 @@ class DetInferencer(BaseDetInferencer):
         cfg: its config.
 
     Raises:
-        UserError: there is neither a model nor weights, or as in `init_detector`.
+        UserError: there is neither a model nor weights, another scope, or as in `init_detector`.
     """
 
     visualize_kwargs: set = {
@@ -83,6 +83,7 @@ class DetInferencer(BaseDetInferencer):
             model, weights = None, model
         if model is None and weights is None:
             raise UserError('DetInferencer needs a model, weights, or both')
+        _check_scope(scope)
         self.palette = palette
         self.num_visualized_imgs = 0
         self.num_predicted_imgs = 0
@@ -108,8 +109,7 @@ class DetInferencer(BaseDetInferencer):
         Raises:
             UserError: another scope.
         """
-        if scope != 'mmdet':
-            raise UserError(f"there are models of 'mmdet' only, not of {scope!r}")
+        _check_scope(scope)
         return [name for name in shipped_configs() if re.match(patterns, name)]
 
     def __call__(
@@ -283,3 +283,8 @@ class DetInferencer(BaseDetInferencer):
         """Return `folder/kind/NAME suffix` for the picture at `path`, the same each time."""
         name = self._names.setdefault(folder, FlatNames()).of(path)
         return Path(folder, kind, name + suffix)
+
+
+def _check_scope(scope: str) -> None:
+    if scope != 'mmdet':
+        raise UserError(f"there are models of 'mmdet' only, not of {scope!r}")

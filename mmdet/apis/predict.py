@@ -74,8 +74,7 @@ def predict(
         classes: names of classes, of which alone instances are wanted; by default all.
         tile: look at large pictures in squares of so many pixels a side, see `infer_tiled`; smaller
             pictures are seen at once.
-        device: where a checkpoint's model runs; by default the first GPU, else the CPU. A model
-            stays where it is.
+        device: where a checkpoint's model runs; by default the first GPU, else the CPU.
         strict: a broken picture or frame among several raises. Otherwise it is left out, so that
             there may be fewer results than pictures; a warning at the end says which.
 
@@ -89,6 +88,10 @@ def predict(
         raise UserError(f'score_thr is {score_thr}: it takes a number from 0 to 1')
     if tile is not None:
         tile_boxes((1, 1), tile)  # raises if there are no such tiles
+    if device is not None and not isinstance(model, str | Path):
+        raise UserError(
+            f'device is {device!r}, but a model stays where it is: name it when loading'
+        )
     detector = load_detector(model, device=device) if isinstance(model, str | Path) else model
     wanted = None if classes is None else known_classes(classes, detector.dataset_meta['classes'])
     pictures = open_source(source, strict=strict)

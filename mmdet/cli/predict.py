@@ -103,7 +103,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         score_thr=args.score_thr,
         classes=args.classes,
         tile=args.tile,
-        strict=args.strict,
     )
     classes, names = model.dataset_meta['classes'], Names(pictures.root)
     outputs: list[Output] = []

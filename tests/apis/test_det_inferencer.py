@@ -56,6 +56,7 @@ def test_a_shipped_config_by_its_name():
         (dict(model='a.pth', weights='b.pth'), 'two checkpoints are named'),
         (dict(model='no.pth'), 'no.pth'),
         (dict(model='solo_r50_fpn'), 'no such config file: solo_r50_fpn'),
+        (dict(model='solo_r50_fpn_1x_coco', scope='mmseg'), "'mmdet' only, not of 'mmseg'"),
     ],
 )
 def test_a_model_that_is_none(given, said):
@@ -158,6 +159,23 @@ def test_drawings(inferencer, tmp_path):
     (strict,) = inferencer(scene(0), return_vis=True, pred_score_thr=1.1)['visualization']
     np.testing.assert_array_equal(strict, plain)
     assert inferencer(scene(0))['visualization'] == []
+
+
+def test_a_window_waits_as_long_as_it_is_told(inferencer, monkeypatch):
+    waited = []
+    monkeypatch.setattr('mmdet.apis.det_inferencer.check_window', lambda: None)
+    monkeypatch.setattr(
+        inferencer.visualizer, 'show', lambda *_, wait_time, **__: waited.append(wait_time)
+    )
+    inferencer([scene(0), scene(1)], show=True, wait_time=0.5)
+    assert waited == [0.5, 0.5]
+
+
+def test_progress(checkpoint, inferencer, capsys):
+    inferencer(scene(0))
+    assert 'Inference' not in capsys.readouterr().out
+    DetInferencer(str(checkpoint), device='cpu')(scene(0))
+    assert 'Inference' in capsys.readouterr().out
 
 
 def test_files(inferencer, tmp_path):

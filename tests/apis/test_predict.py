@@ -9,7 +9,7 @@ from mmengine.logging import MMLogger
 
 from mmdet.apis import infer_tiled, predict
 from mmdet.errors import UserError
-from tests.apis.models import detector_of
+from tests.apis.models import detector_of, write_checkpoint
 from tests.apis.videos import scene, write_pictures
 
 
@@ -38,6 +38,31 @@ def test_batches_change_nothing(model):
         # The last digits of a convolution depend on the batch, and so a pixel at the threshold.
         assert (alone.masks != together.masks).mean() < 1e-3
         assert (alone.image == together.image).all()
+
+
+@pytest.mark.parametrize(('tile', 'sizes'), [(None, [4, 3]), (96, [2] * 7)])
+def test_batches_go_through_together(model, monkeypatch, tile, sizes):
+    seen, test_step = [], model.test_step
+    monkeypatch.setattr(
+        model, 'test_step', lambda data: seen.append(len(data['inputs'])) or test_step(data)
+    )
+    predict(model, [scene(n) for n in range(7)], batch_size=4, tile=tile)
+    assert seen == sizes
+
+
+def test_colours_are_the_models(model):
+    colors = [(1, 2, 3), (4, 5, 6), (7, 8, 9)]
+    model.dataset_meta['palette'] = colors
+    (found,) = predict(model, scene(0))
+    assert found.palette == colors
+
+
+def test_a_device_is_for_a_checkpoint(model, tiny_model, tmp_path):
+    path = write_checkpoint(tmp_path / 'a.pth', tiny_model)
+    with pytest.raises(UserError, match="there is no device 'gpu'"):
+        predict(path, scene(0), device='gpu')
+    with pytest.raises(UserError, match='a model stays where it is'):
+        predict(model, scene(0), device='cpu')
 
 
 @pytest.mark.parametrize('batch_size', [1, 4])

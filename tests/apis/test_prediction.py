@@ -78,6 +78,16 @@ def test_saving(shapes, tmp_path):
 # --- polygons -----------------------------------------------------------------------------------
 
 
+def test_how_it_is_drawn():
+    mask = np.zeros((1, 100, 100), np.uint8)
+    mask[0, 10:90, 10:90] = np.tri(80)  # its box has a corner where it has no pixel
+    found = prediction_of(mask, [0], palette=[(0, 0, 255)] * len(CLASSES))
+    assert not found.plot(alpha=0)[80, 20].any()
+    assert found.plot(alpha=1)[80, 20].tolist() == [255, 0, 0]
+    assert not found.plot()[10, 89].any()
+    assert found.plot(boxes=True)[10, 89].tolist() == [255, 0, 0]
+
+
 def test_polygons_have_the_parts_and_the_holes():
     split = rectangle(40, 60, (3, 2, 20, 30)) | rectangle(40, 60, (30, 5, 50, 35))
     frame = rectangle(40, 60, (10, 10, 40, 30)) - rectangle(40, 60, (20, 15, 30, 25))

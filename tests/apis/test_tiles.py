@@ -103,6 +103,18 @@ def test_tiles_go_through_together():
     assert together.pred_instances.masks.rles == alone.pred_instances.masks.rles
 
 
+def test_tiles_are_prepared_as_is_asked():
+    pipeline = inference_pipeline(BlobDetector().cfg)
+    sizes = []
+    infer_tiled(
+        BlobDetector(),
+        scene((100, 150), [(10, 10, 30, 30)]),
+        tile=100,
+        pipeline=lambda item: sizes.append(item['img'].shape[:2]) or pipeline(item),
+    )
+    assert sizes == [(100, 100)] * 2
+
+
 def test_one_tile_gives_what_the_image_gives(tiny_model):
     tiny_model['test_cfg'] |= dict(mask_thr=0.01)  # it is untrained
     cfg = Config(dict(model=tiny_model, test_dataloader=dict(dataset=DATASET)))

@@ -5,6 +5,7 @@ import sys
 import pytest
 import torch
 
+from mmdet.apis import load_detector
 from mmdet.cli.export import main
 from mmdet.engine.checkpoint.embedded_config import KEY
 from mmdet.errors import UserError
@@ -31,6 +32,9 @@ def test_beside_the_checkpoint_and_tried(checkpoint, tmp_path, capsys):
     exported, tried = capsys.readouterr().out.splitlines()
     assert exported == f'exported: {out}'
     assert tried.startswith('tried: ')
+    assert load_detector(out, palette='voc').dataset_meta['palette'][0] == (128, 0, 0)
+    with pytest.raises(UserError, match="there is no device 'gpu'"):
+        load_detector(out, device='gpu')
 
 
 @pytest.mark.parametrize(
