@@ -72,6 +72,13 @@ def test_options(predict, tmp_path):
     assert out[-1].startswith(f'1 picture, {len(results)} instance')
 
 
+def test_tiles(predict, tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.tile(scene(0), (2, 2, 1)))
+    found = [predict('a.png', *options)[1][-1] for options in ((), ('--tile', 96))]
+    assert found[0].startswith('1 picture, 5 instances')
+    assert not found[1].startswith('1 picture, 5 instances')
+
+
 def test_several_views(predict, tmp_path):
     write_pictures(tmp_path, ['a.png'])
     scores = []

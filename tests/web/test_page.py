@@ -1,5 +1,7 @@
 """What the page says and the server does where something is wrong."""
 
+import importlib
+import signal
 import socket
 import sys
 
@@ -91,6 +93,32 @@ def test_a_port_in_use_is_named(detector):
         port = other.getsockname()[1]
         with pytest.raises(UserError, match=f'--port {port}.*name another'):
             serve({'a': detector}, port=port)
+
+
+def test_what_is_set_reaches_the_page(detector, picture, monkeypatch):
+    gradio = pytest.importorskip('gradio', reason='gradio is not installed')
+    serving = importlib.import_module('mmdet.web.serve')
+    given = {}
+
+    class Stopped(Exception):  # noqa: N818
+        pass
+
+    def mount(app, page, path, **settings):
+        given.update(page=page, **settings)
+        raise Stopped
+
+    monkeypatch.setattr(gradio, 'mount_gradio_app', mount)
+    monkeypatch.setattr(signal, 'signal', lambda *_: None)
+    limits = Limits(megapixels=1e-6)
+    with pytest.raises(Stopped):
+        serve({'a': detector}, port=0, limits=limits, score_thr=0.7, max_upload_mb=3, max_queue=5)
+    assert given['max_file_size'] == '3mb'
+    page = given['page']
+    assert page._queue.max_size == 5
+    sliders = [each for each in page.blocks.values() if isinstance(each, gradio.Slider)]
+    assert [each.value for each in sliders if each.label == 'Lowest score'] == [0.7]
+    (receive,) = (each.fn for each in page.fns.values() if each.name == 'receive')
+    assert 'million that are allowed here' in receive(str(picture))[1]
 
 
 def test_configs_are_for_checkpoints(environment):
