@@ -1,6 +1,5 @@
 """What the page says and the server does where something is wrong."""
 
-import importlib
 import signal
 import socket
 import sys
@@ -97,7 +96,6 @@ def test_a_port_in_use_is_named(detector):
 
 def test_what_is_set_reaches_the_page(detector, picture, monkeypatch):
     gradio = pytest.importorskip('gradio', reason='gradio is not installed')
-    serving = importlib.import_module('mmdet.web.serve')
     given = {}
 
     class Stopped(Exception):  # noqa: N818
@@ -109,6 +107,7 @@ def test_what_is_set_reaches_the_page(detector, picture, monkeypatch):
 
     monkeypatch.setattr(gradio, 'mount_gradio_app', mount)
     monkeypatch.setattr(signal, 'signal', lambda *_: None)
+    monkeypatch.setenv('GRADIO_TEMP_DIR', '')  # serve sets it
     limits = Limits(megapixels=1e-6)
     with pytest.raises(Stopped):
         serve({'a': detector}, port=0, limits=limits, score_thr=0.7, max_upload_mb=3, max_queue=5)
