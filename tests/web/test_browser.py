@@ -27,7 +27,11 @@ class Server:
             self.process = subprocess.Popen(
                 command, cwd=REPO, env=environment, stdout=file, stderr=subprocess.STDOUT
             )
-        self.address = Browser.wait(self._address)
+        try:
+            self.address = Browser.wait(self._address)
+        except BaseException:
+            self.process.kill()
+            raise
 
     def _address(self) -> str:
         assert self.process.poll() is None, self.log.read_text()
