@@ -6,12 +6,14 @@ from .inference import infer, inference_detector, inference_pipeline
 from .predict import predict
 from .prediction import Prediction
 from .sources import open_source
+from .tiles import infer_tiled
 
 __all__ = [
     'DetInferencer',
     'Prediction',
     'augmented',
     'infer',
+    'infer_tiled',
     'inference_detector',
     'inference_pipeline',
     'init_detector',

@@ -200,12 +200,13 @@ class DetInferencer(BaseInferencer):
         return results
 
     def _init_model(self, cfg: ConfigType, weights: str | None, device: str = 'cpu') -> Detector:
-        if cfg:
-            full = cfg if isinstance(cfg, Config) else Config(cfg.to_dict())
-            return init_detector(full, weights, self.palette, device)
-        assert weights is not None  # mmengine passes an empty config for weights alone
-        model = load_detector(weights, palette=self.palette, device=device)
-        cfg.update(model.cfg.to_dict())
+        if weights is None:
+            return init_detector(_as_config(cfg), palette=self.palette, device=device)
+        # mmengine passes an empty config for weights alone, to be filled.
+        config = _as_config(cfg) if cfg else None
+        model = load_detector(weights, config, palette=self.palette, device=device)
+        if not cfg:
+            cfg.update(model.cfg.to_dict())
         return model
 
     def _init_pipeline(self, cfg: ConfigType) -> Compose:
@@ -342,6 +343,10 @@ class DetInferencer(BaseInferencer):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(result))
         return result
+
+
+def _as_config(cfg: ConfigType) -> Config:
+    return cfg if isinstance(cfg, Config) else Config(cfg.to_dict())
 
 
 def _original(item: Item) -> str | np.ndarray:

@@ -1,7 +1,7 @@
 """A trained detector, from a config and a checkpoint, or from a checkpoint alone."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Protocol, cast
@@ -12,15 +12,16 @@ from mmengine.logging import print_log
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
-from torch import nn
 
-from mmdet.datasets.coco_classes import COCO_CLASSES
 from mmdet.engine.checkpoint import check_fit, embedded_config
-from mmdet.engine.config import check_model, datasets_of, read_config, with_tta
+from mmdet.engine.config import check_model, read_config, with_tta
 from mmdet.errors import UserError
-from mmdet.registry import DATASETS, MODELS
+from mmdet.models import SOLO
+from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.visualization.palette import ColorChoice, named_palette
+
+from .dataset_meta import dataset_meta
 
 
 class Detector(Protocol):
@@ -41,8 +42,6 @@ class Detector(Protocol):
 
 EXPORTED_SUFFIXES = ('.onnx', '.pt2', '.xml')
 """Of the files that `load_detector` takes in the place of a checkpoint."""
-
-_LOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
 
 
 def init_detector(
@@ -154,7 +153,7 @@ def augmented(model: Detector) -> Detector:
     Raises:
         UserError: the model is not a PyTorch one, or its config has no views to give.
     """
-    if not isinstance(model, nn.Module):
+    if not isinstance(model, SOLO):
         raise UserError(
             f'a {type(model).__name__} has no test-time augmentation: load the checkpoint instead'
         )
@@ -174,7 +173,7 @@ def default_device() -> str:
 def _load_exported(
     path: str,
     config: str | Path | Config | None,
-    palette: str,
+    palette: ColorChoice,
     device: str | torch.device | None,
     cfg_options: Mapping | None,
 ) -> Detector:
@@ -210,8 +209,6 @@ def _build(
         if cfg.get('data_preprocessor') and not settings.get('data_preprocessor'):
             settings.data_preprocessor = cfg.data_preprocessor
         model = MODELS.build(settings)
-        meta = _configured_meta(cfg)
-    number = model.mask_head.num_classes
     if content is None:
         print_log(
             f'{source}: no checkpoint is named, so the weights are random',
@@ -221,17 +218,10 @@ def _build(
     else:
         check_fit(model, checkpoint, content=content)
         model.load_state_dict(content['state_dict'], strict=False)
-        carried = _carried_meta(content, number, source=checkpoint)
-        # As in mmdetection, the checkpoint knows the classes best, and the config the colours.
-        meta = carried | meta | {key: carried[key] for key in carried if key == 'classes'}
-    if len(meta['classes']) != number:
-        raise UserError(
-            f'{source}: the model has {number} classes, but {len(meta["classes"])} are named: '
-            'set metainfo in test_dataloader.dataset'
-        )
-    wanted = meta.get('palette') if palette == 'none' else palette
-    if wanted is not None:
-        meta['palette'] = named_palette(wanted, number)
+    number = model.mask_head.num_classes
+    meta = dataset_meta(cfg, content or {}, number, source=source, checkpoint=checkpoint)
+    if palette != 'none':
+        meta['palette'] = named_palette(palette, number)
     model.cfg = cfg
     model.dataset_meta = meta
     # A trained model may be run in one process, where SyncBN has nobody to agree with.
@@ -253,53 +243,3 @@ def _usable(device: str | torch.device) -> torch.device:
     if (device.index or 0) >= number:
         raise UserError(f'there is no {device}: PyTorch sees {number} GPUs, from cuda:0 on')
     return device
-
-
-def _configured_meta(cfg: Config) -> dict:
-    """Return the classes, and perhaps the palette, of the first data set of a config that has them.
-
-    Without one, the classes are COCO's if they are 80.
-    """
-    for dataset in (each for name in _LOADERS for each in datasets_of(cfg.get(name))):
-        kind = dataset.get('type')
-        cls = DATASETS.get(kind) if isinstance(kind, str) else kind
-        found = _meta(getattr(cls, 'METAINFO', {})) | _meta(dataset.get('metainfo') or {})
-        if 'classes' in found:
-            return found
-    number = cfg.model.mask_head.num_classes
-    if number == len(COCO_CLASSES):
-        return dict(classes=COCO_CLASSES)
-    return dict(classes=tuple(f'class {index}' for index in range(number)))
-
-
-def _carried_meta(content: Mapping, number: int, *, source: str) -> dict:
-    """Return the classes and the palette that a checkpoint of any mmdetection names for a model."""
-    meta = content.get('meta')
-    meta = meta if isinstance(meta, Mapping) else {}
-    named = meta.get('dataset_meta')  # 3.x; 2.x has them in `meta` itself
-    found = _meta(named if isinstance(named, Mapping) else meta)
-    strange = [key for key, values in found.items() if len(values) != number]
-    if 'classes' in strange:
-        print_log(
-            f'{source} names {len(found["classes"])} classes for a model of {number}: those of the '
-            'config are taken',
-            logger='current',
-            level=logging.WARNING,
-        )
-    return {key: values for key, values in found.items() if key not in strange}
-
-
-def _meta(named: Mapping) -> dict:
-    """Return the `classes` and the `palette` in it, in small letters or capitals, if there are."""
-    lower = {str(key).lower(): value for key, value in named.items()}
-    classes, palette = lower.get('classes'), lower.get('palette')
-    found: dict = {}
-    if isinstance(classes, str):  # how one class is written by mistake
-        found['classes'] = (classes,)
-    elif isinstance(classes, Sequence):
-        found['classes'] = tuple(map(str, classes))
-    if isinstance(palette, list | tuple) and palette:
-        colors = [tuple(color) for color in palette if isinstance(color, list | tuple)]
-        if len(colors) == len(palette):
-            found['palette'] = colors
-    return found

@@ -70,8 +70,12 @@ class VideoWriter:
             str(self.path),
             'w',
             format='mp4',
-            # Without delay_moov the pictures would come later by what AAC begins before 0.
-            options={'movflags': 'hybrid_fragmented+delay_moov', 'frag_duration': '1000000'},
+            options={
+                'movflags': 'hybrid_fragmented',
+                'frag_duration': '1000000',
+                # Or else the pictures would come later by what AAC begins before 0.
+                'use_editlist': '1',
+            },
         )
         self._stream = self._file.add_stream(codec, rate=30, options=CODECS[codec])
         self._sound = _Sound(sound_of, self._file) if sound_of else None

@@ -51,6 +51,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='pictures of one size that go through the network together (default: 1)',
     )
     parser.add_argument(
+        '--tta', action='store_true', help='average what several scales and a mirror image give'
+    )
+    parser.add_argument(
+        '--tile',
+        type=int,
+        metavar='PIXELS',
+        help='look at large pictures in squares of this side, about the size of those trained with',
+    )
+    parser.add_argument(
         '--save-json', action='store_true', help="write predictions.json, COCO's results"
     )
     parser.add_argument(
@@ -87,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder = Path(args.out_dir)
     check_folder(folder)
     window = Window(args.wait_time) if args.show else None
-    model = load_detector(args.checkpoint, args.config, device=args.device)
+    model = load_detector(args.checkpoint, args.config, device=args.device, tta=args.tta)
     found = predict(
         model,
         pictures,
@@ -95,6 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         batch_size=args.batch_size,
         score_thr=args.score_thr,
         classes=args.classes,
+        tile=args.tile,
         strict=args.strict,
     )
     classes, names = model.dataset_meta['classes'], Names(pictures.root)

@@ -99,8 +99,12 @@ def export_detector(
     path = Path(path)
     _check_target(path, format)
     size = None if settings.dynamic else settings.size or _size_of(cfg)
-    with torch.no_grad():
-        graph, names = _graph(deepcopy(model).eval(), settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # What is half written must not look like a model. A folder that cannot be written shows now.
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix='.export-') as folder:
+        with torch.no_grad():
+            graph, names = _graph(deepcopy(model).eval(), settings)
+            program = _trace(graph, size)
         metadata = describe(
             graph.model,
             cfg,
@@ -111,10 +115,6 @@ def export_detector(
             raw=settings.raw,
             outputs=names,
         )
-        program = _trace(graph, size)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # What is half written must not look like a model.
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix='.export-') as folder:
         write = dict(zip(FORMATS, (_write_onnx, _write_pt2, _write_openvino), strict=True))
         write[format](program, Path(folder, path.name), metadata)
         for file in Path(folder).iterdir():
@@ -127,7 +127,9 @@ def _check_target(path: Path, format: str) -> None:
         raise UserError(f'there is no format {format!r}, only {", ".join(FORMATS)}')
     if path.suffix != FORMATS[format]:
         raise UserError(f'--out {path}: a file of {format} ends in {FORMATS[format]}')
-    packages = dict(onnx=('onnx', 'onnxscript'), openvino=('onnx', 'onnxscript', 'openvino'))
+    packages = dict(
+        onnx=('onnx', 'onnxscript', 'onnxruntime'), openvino=('onnx', 'onnxscript', 'openvino')
+    )
     for package in packages.get(format, ()):
         try:
             __import__(package)

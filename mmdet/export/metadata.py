@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pprint import pformat
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -93,7 +94,7 @@ class Metadata:
                 'export a checkpoint of this project'
             )
         try:
-            values = {
+            values: dict[str, Any] = {
                 field.name: strings[field.name]
                 if field.type in (str, 'str')
                 else _tuples(json.loads(strings[field.name]))

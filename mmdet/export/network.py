@@ -96,8 +96,9 @@ class ExportableDetector(ExportableHeads):
         cfg = self.head.decode_cfg
         by_pair = _category_scores(outputs.cls_preds)
         num_above = (by_pair > cfg.score_thr).sum()
+        pairs = by_pair.topk(self.num_candidates).indices
         # In the order of cells, in which decoding meets them: ties are broken by it.
-        pairs = by_pair.topk(self.num_candidates).indices.sort().values
+        pairs = pairs.index_select(0, best_first(-pairs))
         cells, labels = pairs // self.head.num_classes, pairs % self.head.num_classes
         probabilities = draw_candidates(self.head, outputs, cells).float()
         scores, labels, masks = select_instances(
@@ -168,4 +169,5 @@ def best_first(scores: Tensor) -> Tensor:
     mine, other = scores[:, None], scores[None]
     place = torch.arange(len(scores), device=scores.device)
     is_before = (other > mine) | ((other == mine) & (place[None] < place[:, None]))
-    return is_before.sum(1).argsort()
+    # TensorRT's documentation promises to sort and to add up floating point alone.
+    return is_before.float().sum(1).argsort()

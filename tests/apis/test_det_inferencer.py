@@ -197,6 +197,14 @@ def test_pictures_of_one_name_do_not_overwrite_each_other(inferencer, tmp_path):
     assert json.loads((out / 'preds/a_2.json').read_text()) == result['predictions'][2]
 
 
+def test_pictures_go_nowhere_else(settings, checkpoint, tmp_path):
+    """A checkpoint's config might name a folder, or a server."""
+    backend = dict(type='LocalVisBackend', save_dir=str(tmp_path / 'elsewhere'))
+    settings['visualizer']['vis_backends'] = [backend]
+    DetInferencer(settings, checkpoint, 'cpu')(scene(0), return_vis=True)
+    assert not (tmp_path / 'elsewhere').exists()
+
+
 def test_a_picture_that_cannot_be_written_as_it_was_read(inferencer, tmp_path):
     (path,) = write_pictures(tmp_path, ['a.png'])
     Path(path).rename(tmp_path / 'a')

@@ -72,6 +72,18 @@ def test_options(predict, tmp_path):
     assert out[-1].startswith(f'1 picture, {len(results)} instance')
 
 
+def test_several_views(predict, tmp_path):
+    write_pictures(tmp_path, ['a.png'])
+    scores = []
+    for options in ((), ('--tta',)):
+        code, _, err = predict('a.png', '--save-json', *options)
+        assert (code, err) == (0, [])
+        results = json.loads((tmp_path / 'outputs/predictions.json').read_text())
+        scores.append([each['score'] for each in results])
+    assert len(scores[1]) > 0
+    assert scores[0] != scores[1]
+
+
 def test_a_video_gives_a_video(predict, tmp_path):
     av = pytest.importorskip('av', reason='PyAV is not installed')
     times = [0, 40, 80, 200, 240]

@@ -26,15 +26,18 @@ MODEL = dict(
         bgr_to_rgb=True,
         pad_size_divisor=32,
     ),
-    backbone=dict(type='ResNet', depth=18, base_channels=8),
-    neck=dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=16, num_outs=5),
+    # No more layers than it takes: an exporter is slow with each.
+    backbone=dict(type='ResNet', depth=18, base_channels=8, num_stages=3, out_indices=(0, 1, 2)),
+    neck=dict(type='FPN', in_channels=[8, 16, 32], out_channels=16, num_outs=4),
     mask_head=dict(
         type='SOLOHead',
         num_classes=3,
         in_channels=16,
         feat_channels=16,
         stacked_convs=1,
-        num_grids=[10, 9, 6, 4, 3],
+        strides=[8, 8, 16, 16],
+        scale_ranges=((1, 96), (48, 192), (96, 384), (192, 2048)),
+        num_grids=[10, 9, 6, 4],
         norm_cfg=dict(type='GN', num_groups=4),
     ),
 )

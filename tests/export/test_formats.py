@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mmdet.apis import infer, inference_pipeline, load_detector
+from mmdet.datasets.image_file import read_image
 from mmdet.errors import UserError
 from mmdet.export import ExportSettings, export_detector
 from mmdet.export.check import check_export
@@ -60,6 +61,17 @@ def test_onnx_of_any_size_finds_the_same(build_detector, images, tmp_path, kind)
     pytest.importorskip('onnxscript')
     pytest.importorskip('onnxruntime')
     detector = build_detector(kind)
+    path = write(detector, tmp_path / 'model.onnx')
+    assert_finds_the_same(detector, path, images)
+
+
+def test_onnx_finds_the_same_in_photos(build_detector, tmp_path, shared):
+    pytest.importorskip('onnxscript')
+    pytest.importorskip('onnxruntime')
+    photos = sorted((shared / 'data' / 'coco_tiny' / 'val2017').glob('*.jpg'))[:6]
+    images = [read_image(str(photo)) for photo in photos]
+    assert len({image.shape for image in images}) > 1
+    detector = build_detector('solo')
     path = write(detector, tmp_path / 'model.onnx')
     assert_finds_the_same(detector, path, images)
 

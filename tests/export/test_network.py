@@ -11,7 +11,7 @@ from mmdet.ops import masks_to_rle
 from mmdet.structures import DetDataSample
 from tests.samples import HEADS
 
-MANY = 700
+MANY = 600
 SHAPE = (96, 160)
 
 
