@@ -198,6 +198,47 @@ def test_a_wheel_without_the_library_says_so_in_its_name(wheel):
     assert not [name for name in names if name.endswith('.so')]
 
 
+# As the command that an installation leaves in bin/.
+COMMAND = """
+import importlib.metadata as metadata
+(script,) = metadata.distribution('mmdet-solo').entry_points.select(name='mmdet-solo')
+script.load()()
+"""
+
+
+def test_an_installed_package_trains_and_tests_without_the_checkout(
+    wheel, environment, shapes_root, tmp_path
+):
+    wheel(CXX='no-such-compiler')
+    site, here = tmp_path / 'site', tmp_path / 'here'
+    here.mkdir()
+    (path,) = tmp_path.glob('*.whl')
+    zipfile.ZipFile(path).extractall(site)
+
+    def mmdet_solo(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, '-P', '-c', COMMAND, *arguments],
+            cwd=here,
+            env={**environment, 'PYTHONPATH': str(site)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    name, data = 'solo_r18_fpn_shapes-cpu', ('--data-root', str(shapes_root))
+    loader = ('batch_size=6', 'num_workers=0', 'persistent_workers=False')
+    options = [f'train_dataloader.{setting}' for setting in loader]
+    said = mmdet_solo(
+        *('train', name, *data, '--cfg-options', 'train_cfg.max_epochs=1', 'val_cfg=None'),
+        *('val_dataloader=None', 'val_evaluator=None', *options),
+    )
+    assert f'{site}/mmdet/.mim/configs/solo/{name}.py' in said
+    mmdet_solo('test', name, f'work_dirs/{name}/epoch_1.pth', *data)
+    assert (here / f'work_dirs/{name}/metrics.json').is_file()
+
+
 # --- what is checked ----------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """A trained detector, from a config and a checkpoint, or from a checkpoint alone."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Protocol, cast
@@ -13,13 +13,15 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 
-from mmdet.datasets.coco_classes import COCO_CLASSES
 from mmdet.engine.checkpoint import check_fit, embedded_config
-from mmdet.engine.config import check_model, datasets_of, read_config
+from mmdet.engine.config import check_model, read_config, with_tta
 from mmdet.errors import UserError
-from mmdet.registry import DATASETS, MODELS
+from mmdet.models import SOLO
+from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from mmdet.visualization.palette import named_palette
+from mmdet.visualization.palette import ColorChoice, named_palette
+
+from .dataset_meta import dataset_meta
 
 
 class Detector(Protocol):
@@ -41,13 +43,11 @@ class Detector(Protocol):
 EXPORTED_SUFFIXES = ('.onnx', '.pt2', '.xml')
 """Of the files that `load_detector` takes in the place of a checkpoint."""
 
-_LOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
-
 
 def init_detector(
     config: str | Path | Config,
-    checkpoint: str | None = None,
-    palette: str = 'none',
+    checkpoint: str | Path | None = None,
+    palette: ColorChoice = 'none',
     device: str | torch.device = 'cuda:0',
     cfg_options: Mapping | None = None,
 ) -> Detector:
@@ -56,17 +56,18 @@ def init_detector(
     Args:
         config: a config file's path, a shipped config's name, or a config.
         checkpoint: its weights; without, they are random, and the classes those of the config.
-        palette: the classes' colours, see `named_palette`; `none` takes those that the
-            checkpoint names, if it does.
+        palette: the classes' colours, see `named_palette`; `none` takes those that the config
+            or else the checkpoint names, if one does.
         device: where the model runs; the CPU if PyTorch sees no GPU, which is said.
         cfg_options: settings that replace some of the config's, as `a.b=1` in `--cfg-options`.
 
     Returns:
-        The model in evaluation mode, with its `cfg` and its `dataset_meta`: `classes` and
-        `palette`.
+        The model in evaluation mode, with its `cfg` and its `dataset_meta`: `classes`, those that
+        the checkpoint names or else the config, and perhaps `palette`.
 
     Raises:
-        UserError: the config is wrong, the checkpoint cannot be read, or they do not fit.
+        UserError: the config is wrong, the checkpoint cannot be read, they do not fit, or there
+            is no such palette or device.
     """
     if isinstance(config, str | Path):
         source = str(config)
@@ -76,12 +77,12 @@ def init_detector(
         cfg = deepcopy(config)
     else:
         raise UserError(f'config is a {type(config).__name__}, not a path or a Config')
-    content = None if checkpoint is None else load_checkpoint(checkpoint)
+    content = None if checkpoint is None else load_checkpoint(str(checkpoint))
     return _build(
         cfg,
         source,
         content=content,
-        checkpoint=checkpoint,
+        checkpoint=str(checkpoint),
         palette=palette,
         device=device,
         cfg_options=cfg_options,
@@ -92,9 +93,10 @@ def load_detector(
     checkpoint: str | Path,
     config: str | Path | Config | None = None,
     *,
-    palette: str = 'none',
+    palette: ColorChoice = 'none',
     device: str | torch.device | None = None,
     cfg_options: Mapping | None = None,
+    tta: bool = False,
 ) -> Detector:
     """Load a trained detector from a checkpoint, whose config it may carry itself.
 
@@ -104,6 +106,7 @@ def load_detector(
         palette: as in `init_detector`.
         device: by default the first GPU that PyTorch sees, else the CPU.
         cfg_options: as in `init_detector`.
+        tta: test-time augmentation, see `augmented`.
 
     Returns:
         What `init_detector` does.
@@ -113,26 +116,64 @@ def load_detector(
     """
     checkpoint = str(checkpoint)
     if checkpoint.endswith(EXPORTED_SUFFIXES):
+        if tta:
+            raise UserError(
+                f'{checkpoint} is an exported file, which takes one view of an image: for '
+                'test-time augmentation name the checkpoint'
+            )
         return _load_exported(checkpoint, config, palette, device, cfg_options)
-    device = device or ('cuda:0' if torch.cuda.is_available() else 'cpu')
+    device = device or default_device()
     if config is not None:
-        return init_detector(config, checkpoint, palette, device, cfg_options)
-    content = load_checkpoint(checkpoint)
-    return _build(
-        embedded_config(content, source=checkpoint),
-        f'the config in {checkpoint}',
-        content=content,
-        checkpoint=checkpoint,
-        palette=palette,
-        device=device,
-        cfg_options=cfg_options,
-    )
+        model = init_detector(config, checkpoint, palette, device, cfg_options)
+    else:
+        content = load_checkpoint(checkpoint)
+        model = _build(
+            embedded_config(content, source=checkpoint),
+            f'the config in {checkpoint}',
+            content=content,
+            checkpoint=checkpoint,
+            palette=palette,
+            device=device,
+            cfg_options=cfg_options,
+        )
+    return augmented(model) if tta else model
+
+
+def augmented(model: Detector) -> Detector:
+    """Return a detector that looks at several views of an image, by the same weights.
+
+    Args:
+        model: of `init_detector`. The views are those of the `tta_pipeline` in its config; by
+            default the image and its mirror image.
+
+    Returns:
+        A detector in whose `cfg` the test pipeline gives these views, so that
+        `inference_pipeline` and `infer` know of them.
+
+    Raises:
+        UserError: the model is not a PyTorch one, or its config has no views to give.
+    """
+    if not isinstance(model, SOLO):
+        raise UserError(
+            f'a {type(model).__name__} has no test-time augmentation: load the checkpoint instead'
+        )
+    cfg = with_tta(model.cfg)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        several = MODELS.build({**cfg.tta_model, 'module': model})
+    several.cfg = cfg
+    several.dataset_meta = model.dataset_meta
+    return cast(Detector, several.eval())
+
+
+def default_device() -> str:
+    """Return the first GPU that PyTorch sees, else the CPU."""
+    return 'cuda:0' if torch.cuda.is_available() else 'cpu'
 
 
 def _load_exported(
     path: str,
     config: str | Path | Config | None,
-    palette: str,
+    palette: ColorChoice,
     device: str | torch.device | None,
     cfg_options: Mapping | None,
 ) -> Detector:
@@ -154,8 +195,8 @@ def _build(
     source: str,
     *,
     content: dict | None,
-    checkpoint: str | None,
-    palette: str,
+    checkpoint: str,
+    palette: ColorChoice,
     device: str | torch.device,
     cfg_options: Mapping | None,
 ) -> Detector:
@@ -168,24 +209,17 @@ def _build(
         if cfg.get('data_preprocessor') and not settings.get('data_preprocessor'):
             settings.data_preprocessor = cfg.data_preprocessor
         model = MODELS.build(settings)
-        meta: dict = dict(classes=_classes(cfg))
     if content is None:
         print_log(
             f'{source}: no checkpoint is named, so the weights are random',
             logger='current',
             level=logging.WARNING,
         )
-        model.init_weights()
     else:
-        check_fit(model, str(checkpoint), content=content)
+        check_fit(model, checkpoint, content=content)
         model.load_state_dict(content['state_dict'], strict=False)
-        meta |= _carried_meta(content)
     number = model.mask_head.num_classes
-    if len(meta['classes']) != number:
-        raise UserError(
-            f'{source}: the model has {number} classes, but {len(meta["classes"])} are named: '
-            'set metainfo in test_dataloader.dataset'
-        )
+    meta = dataset_meta(cfg, content or {}, number, source=source, checkpoint=checkpoint)
     if palette != 'none':
         meta['palette'] = named_palette(palette, number)
     model.cfg = cfg
@@ -196,40 +230,16 @@ def _build(
 
 
 def _usable(device: str | torch.device) -> torch.device:
-    device = torch.device(device)
-    if device.type == 'cuda' and not torch.cuda.is_available():
+    try:
+        device = torch.device(device)
+    except RuntimeError:
+        raise UserError(f'there is no device {device!r}: name cpu, cuda or cuda:1') from None
+    if device.type != 'cuda':
+        return device
+    number = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not number:
         print_log('PyTorch sees no GPU: the model runs on the CPU', logger='current')
         return torch.device('cpu')
+    if (device.index or 0) >= number:
+        raise UserError(f'there is no {device}: PyTorch sees {number} GPUs, from cuda:0 on')
     return device
-
-
-def _classes(cfg: Config) -> tuple[str, ...]:
-    """Return the class names that a config's data sets have; COCO's, if they are 80."""
-    for dataset in (each for name in _LOADERS for each in datasets_of(cfg.get(name))):
-        kind = dataset.get('type')
-        cls = DATASETS.get(kind) if isinstance(kind, str) else kind
-        metainfo = dataset.get('metainfo') or {}
-        classes = metainfo.get('classes') or getattr(cls, 'METAINFO', {}).get('classes')
-        if isinstance(classes, list | tuple):
-            return tuple(classes)
-    number = cfg.model.mask_head.num_classes
-    if number == len(COCO_CLASSES):
-        return COCO_CLASSES
-    return tuple(f'class {index}' for index in range(number))
-
-
-def _carried_meta(content: Mapping) -> dict:
-    """Return the classes and the palette that a checkpoint of any mmdetection names."""
-    meta = content.get('meta')
-    meta = meta if isinstance(meta, Mapping) else {}
-    named = meta.get('dataset_meta')
-    named = named if isinstance(named, Mapping) else {}
-    lower = {str(key).lower(): value for key, value in named.items()}
-    classes = lower.get('classes') or meta.get('CLASSES')
-    palette = lower.get('palette') or meta.get('PALETTE')
-    found: dict = {}
-    if isinstance(classes, Sequence) and not isinstance(classes, str):
-        found['classes'] = tuple(map(str, classes))
-    if isinstance(palette, Sequence) and len(palette) == len(found.get('classes', ())):
-        found['palette'] = [tuple(color) for color in palette]
-    return found

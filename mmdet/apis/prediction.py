@@ -7,14 +7,22 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from mmengine.structures import InstanceData
 
+from mmdet.errors import UserError
 from mmdet.structures import RLEMasks
+from mmdet.structures.outlines import join, trace
 from mmdet.visualization import draw_instances
 from mmdet.visualization.palette import Color, class_colors
+
+from .convert import coco_results, labelme_file, yolo_lines
+
+if TYPE_CHECKING:
+    from supervision import Detections
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +80,17 @@ class Prediction:
         """(N, h, w) boolean."""
         return self._masks.to_ndarray().astype(bool)
 
+    @cached_property
+    def polygons(self) -> list[list[np.ndarray]]:
+        """Of each of the N instances a polygon for each of its parts, (n, 2) float32 in pixels.
+
+        They follow the masks to within half a pixel. A hole is cut out along a line from the
+        outline to the hole and back, so the polygon's area is the part's. An empty mask has none.
+        """
+        # One at a time: together the bitmaps of a large picture take gigabytes.
+        masks = (self._masks[index].to_ndarray()[0] for index in range(len(self)))
+        return [[join(part) for part in trace(mask, tolerance=0.5)] for mask in masks]
+
     @property
     def _masks(self) -> RLEMasks:
         return self.instances.masks
@@ -111,6 +130,86 @@ class Prediction:
         return drawn[..., ::-1]
 
     def save(self, path: str | Path) -> None:
-        """Write the picture of `plot`."""
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), self.plot())
+        """Write the picture of `plot` in the format that the file's name ends in.
+
+        Raises:
+            UserError: there is no such format.
+            OSError: it cannot be written.
+        """
+        path = Path(path)
+        if not cv2.haveImageWriter(str(path)):
+            raise UserError(f'no picture can be written as {path}: name one ending in .jpg or .png')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode(path.suffix, self.plot())[1].tobytes())
+
+    def to_coco(
+        self,
+        image_id: int | str | None = None,
+        category_ids: Sequence[int] | None = None,
+    ) -> list[dict]:
+        """Return the instances as COCO's results, ready for JSON.
+
+        Args:
+            image_id: of the picture in the annotation file; by default a frame's number, else the
+                file's name without its ending, as a number if it is one (`000000000139.jpg`).
+            category_ids: of the classes in the annotation file; by default 1, 2, 3 ...
+
+        Returns:
+            `image_id`, `category_id`, `score`, `bbox` (xywh in pixels), `area` (pixels) and
+            `segmentation` (RLE, its counts as text) of each. The masks are exactly these.
+        """
+        if image_id is None:
+            stem = Path(self.path).stem
+            image_id = int(stem) if stem.isdecimal() else stem
+            image_id = image_id if self.frame is None else self.frame
+        return coco_results(
+            self.rles,
+            self.labels,
+            self.scores,
+            self.boxes,
+            self._masks.areas,
+            image_id=image_id,
+            category_ids=category_ids,
+        )
+
+    def to_yolo(self) -> list[str]:
+        """Return the lines of Ultralytics' label file, `class x1 y1 x2 y2 ...`, one an instance.
+
+        Coordinates are `polygons`' in [0, 1]. As Ultralytics does it, parts that lie apart are
+        joined by lines without area. Scores are not in the format; nor are empty masks, which are
+        left out.
+        """
+        joined = [join(parts) if parts else np.zeros((0, 2)) for parts in self.polygons]
+        return yolo_lines(joined, self.labels, self.image.shape[:2])
+
+    def to_labelme(self) -> dict:
+        """Return the content of labelme's file, ready for JSON, to be put beside the picture.
+
+        It has the parts of an instance as `polygons` with one `group_id`, and the score as
+        description. It holds the picture itself where there is no file of it: of an array, a frame
+        or an address. Empty masks are not in the format, and are left out.
+        """
+        is_file = self.frame is None and '://' not in self.path
+        name = Path(self.path).name if is_file else ''
+        return labelme_file(self.polygons, self.names, self.scores, self.image, name)
+
+    def to_supervision(self) -> 'Detections':
+        """Return supervision's `Detections`, with the names as `class_name` in its `data`.
+
+        Raises:
+            UserError: supervision is not installed.
+        """
+        try:
+            from supervision import Detections
+        except ImportError:
+            raise UserError(
+                'to_supervision needs supervision, which is not installed: '
+                "pip install 'mmdet-solo[supervision]'"
+            ) from None
+        return Detections(
+            xyxy=self.boxes,
+            mask=self.masks,
+            confidence=self.scores,
+            class_id=self.labels,
+            data={'class_name': np.array(self.names, dtype=str)},
+        )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
+from mmengine.hooks import PrepareTTAHook
 from mmengine.runner import Runner
 
 from mmdet.apis.detector import EXPORTED_SUFFIXES
@@ -18,6 +19,7 @@ from mmdet.engine.config import (
     load_config,
     metrics_of,
     require_stage,
+    with_tta,
 )
 from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.engine.launch import build_runner
@@ -47,6 +49,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='for how long each is shown; 0 waits for the space bar',
     )
     parser.add_argument('--show-limit', type=int, metavar='N', help='draw N images at most')
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="test-time augmentation: the config's tta_pipeline, or each image mirrored, too",
+    )
     add_common_arguments(parser)
     return parser.parse_args(argv)
 
@@ -64,9 +71,15 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     cfg = load_config(args)
     require_stage(cfg, 'test', source=args.config)
     exported = args.checkpoint.endswith(EXPORTED_SUFFIXES)
+    if exported and args.tta:
+        raise UserError(
+            f'{args.checkpoint} is an exported file, which takes one view of an image: '
+            'name the checkpoint, or leave --tta out'
+        )
     if exported:
         _take_exported(cfg, args.checkpoint)
     else:
+        cfg = with_tta(cfg) if args.tta else cfg
         cfg.load_from = args.checkpoint
     cfg.resume = False  # the config that a resumed run saved says otherwise
     named = metrics_of(cfg.test_evaluator)
@@ -98,6 +111,8 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     runner = build_runner(cfg)
     if not exported:
         check_fit(runner.model, args.checkpoint)
+    if args.tta:
+        runner.register_hook(PrepareTTAHook(cfg.tta_model.to_dict()))
     metrics = runner.test()
     if is_main_process():
         path = Path(cfg.work_dir, 'metrics.json')

@@ -76,6 +76,19 @@ def read_image(
     )
 
 
+def check_array(image: np.ndarray) -> None:
+    """See that an array is what `read_image` returns with `color`.
+
+    Raises:
+        UserError: it is another array: grey, with transparency, of floats, or empty.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise UserError(
+            f'an array of shape {image.shape} and type {image.dtype} is no picture: it takes '
+            '(height, width, 3) of uint8, in BGR order'
+        )
+
+
 def _read_bytes(path: str, backend_args: dict | None) -> bytes:
     try:
         return read_bytes(path, backend_args)
@@ -105,7 +118,7 @@ def _decode(content: bytes, path: str, flag: str, imdecode_backend: str) -> np.n
     if image is None:
         raise UnreadableImageError(
             f'image {path} cannot be read: it is broken or no image; '
-            'replace the file or take it out of the annotation file'
+            'replace the file or leave it out'
         )
     return image
 

@@ -16,7 +16,7 @@ from mmdet.errors import UserError
 from mmdet.ops import masks_to_rle
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from mmdet.visualization.palette import named_palette
+from mmdet.visualization.palette import ColorChoice, named_palette
 
 from .metadata import Metadata
 from .network import OUTPUTS
@@ -48,7 +48,7 @@ class ExportedDetector(BaseModel):
     """
 
     def __init__(
-        self, path: str | Path, palette: str = 'none', device: str | torch.device = 'cpu'
+        self, path: str | Path, palette: ColorChoice = 'none', device: str | torch.device = 'cpu'
     ) -> None:
         super().__init__()
         self.path = str(path)

@@ -8,11 +8,15 @@ import numpy as np
 
 from mmdet.errors import UserError
 
+from .dataset_colors import CITYSCAPES_COLORS, COCO_COLORS, voc_colors
+
 Color = tuple[int, int, int]
 """Red, green and blue in [0, 255]."""
 
 ColorChoice = str | Color | Sequence[Color] | None
 """A colour by name or value for all classes, a colour for each, or None: as the classes have."""
+
+_OF_DATASETS = dict(coco=COCO_COLORS, citys=CITYSCAPES_COLORS)
 
 
 def distinct_colors(number: int) -> list[Color]:
@@ -58,14 +62,15 @@ def class_colors(choice: ColorChoice, number: int) -> list[Color]:
     colors = [choice] * number if isinstance(choice[0], int) else choice
     if len(colors) < number:
         raise UserError(f'{len(colors)} colours are too few for {number} classes')
-    return [tuple(color) for color in colors]
+    return [tuple(color) for color in colors[:number]]
 
 
 def named_palette(name: ColorChoice, number: int) -> list[Color]:
     """Return the colours that `palette` asks for in mmdetection's inference.
 
     Args:
-        name: `none` for distinct ones, `random`, or a choice of `class_colors`.
+        name: `none` for distinct ones, `random`, a data set's (`coco`, `voc`, `citys`), or a
+            choice of `class_colors`.
         number: of classes.
 
     Raises:
@@ -77,4 +82,6 @@ def named_palette(name: ColorChoice, number: int) -> list[Color]:
         # Always the same, so that pictures of several runs compare.
         colors = np.random.RandomState(42).randint(0, 256, (number, 3)).tolist()
         return [(red, green, blue) for red, green, blue in colors]
-    return class_colors(name, number)
+    if name == 'voc':
+        return voc_colors(number)
+    return class_colors(_OF_DATASETS.get(name, name) if isinstance(name, str) else name, number)

@@ -58,7 +58,7 @@ def test_padding_is_what_the_preprocessor_pads_with(build_detector):
 def test_the_pipeline_comes_with_it(metadata):
     pipeline = inference_pipeline(metadata.to_config(source='x.onnx'))
     assert [type(step).__name__ for step in pipeline.transforms] == [
-        'LoadImageFromNDArray',
+        'InferencerLoader',
         'Resize',
         'PackDetInputs',
     ]

@@ -6,6 +6,7 @@ from .formatting import PackDetInputs
 from .geometry import Pad, RandomChoiceResize, RandomFlip, RandomResize, Resize
 from .loading import (
     FilterAnnotations,
+    InferencerLoader,
     LoadAnnotations,
     LoadImageFromFile,
     LoadImageFromNDArray,
@@ -14,6 +15,7 @@ from .loading import (
 __all__ = [
     'CopyPaste',
     'FilterAnnotations',
+    'InferencerLoader',
     'LoadAnnotations',
     'LoadImageFromFile',
     'LoadImageFromNDArray',

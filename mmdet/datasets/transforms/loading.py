@@ -3,7 +3,7 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmdet.datasets.image_file import UnreadableImageError, read_image
+from mmdet.datasets.image_file import UnreadableImageError, check_array, read_image
 from mmdet.errors import UserError
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.masks import BitmapMasks
@@ -79,14 +79,35 @@ class LoadImageFromNDArray(LoadImageFromFile):
     Adds `img_path` None, `img_shape` and `ori_shape`, both (h, w). So that a pipeline of files
     serves for images in memory it takes the arguments of `LoadImageFromFile`, of which only
     `to_float32` matters here.
+
+    Raises:
+        UserError: the image is another array; see `check_array`.
     """
 
-    def transform(self, results: dict) -> dict:
+    def transform(self, results: dict) -> dict | None:
         image = results['img']
+        check_array(image)
         if self.to_float32:
             image = image.astype(np.float32)
         shape = image.shape[:2]
         return results | dict(img=image, img_path=None, img_shape=shape, ori_shape=shape)
+
+
+@TRANSFORMS.register_module()
+class InferencerLoader(LoadImageFromNDArray):
+    """Begin with whatever names an image: its path, an array, or an item with `img_path` or `img`.
+
+    It takes the arguments of `LoadImageFromFile`, which it stands for where a model is used.
+    """
+
+    def transform(self, results: dict | str | np.ndarray) -> dict | None:
+        if isinstance(results, np.ndarray):
+            results = dict(img=results)
+        elif not isinstance(results, dict):
+            results = dict(img_path=str(results))
+        if 'img' in results:
+            return super().transform(results)
+        return LoadImageFromFile.transform(self, results)
 
 
 def as_backend_args(file_client_args: dict | None) -> dict | None:

@@ -15,10 +15,17 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 
 from mmdet.errors import UserError
-from mmdet.registry import DATASETS, MODELS, TRANSFORMS, WEIGHT_INITIALIZERS
+from mmdet.registry import (
+    DATASETS,
+    MODELS,
+    TRANSFORMS,
+    VISBACKENDS,
+    VISUALIZERS,
+    WEIGHT_INITIALIZERS,
+)
 
 KEY = 'cfg_dict'
-_BUILT = (MODELS, TRANSFORMS, DATASETS, WEIGHT_INITIALIZERS)
+_BUILT = (MODELS, TRANSFORMS, DATASETS, WEIGHT_INITIALIZERS, VISUALIZERS, VISBACKENDS)
 _SCOPES = ('mmdet', 'mmengine', 'mmcv')
 
 
@@ -30,7 +37,7 @@ def embedded_config(checkpoint: Mapping, *, source: str) -> Config:
         source: what to call it.
 
     Returns:
-        The config; `model` and the data sets in it are safe to build.
+        The config; `model`, the data sets and the visualizer in it are safe to build.
 
     Raises:
         UserError: it carries none, or one that names code other than what is registered.
@@ -61,7 +68,8 @@ def _kinds(settings: Mapping) -> Iterator[str]:
     # The rest of a loader is for a runner.
     loaders = (settings.get(f'{stage}_dataloader') for stage in ('train', 'val', 'test'))
     built += [loader.get('dataset') for loader in loaders if isinstance(loader, Mapping)]
-    built += [settings.get(key) for key in ('test_pipeline', 'tta_pipeline')]
+    keys = ('test_pipeline', 'tta_pipeline', 'visualizer', 'vis_backends')
+    built += [settings.get(key) for key in keys]
     for node in _dicts(built):
         yield from (str(node[name]) for name in ('type', '_scope_') if node.get(name))
 

@@ -59,7 +59,9 @@ def test_text_is_never_run(text, tmp_path):
     'kind',
     ['os.system', 'subprocess.Popen', 'mmdet.engine.torchrun.subprocess.run', 'MyHead', 'x.SOLO'],
 )
-@pytest.mark.parametrize('place', ['model', 'neck', 'norm', 'dataset', 'pipeline', 'tta'])
+@pytest.mark.parametrize(
+    'place', ['model', 'neck', 'norm', 'dataset', 'pipeline', 'tta', 'visualizer']
+)
 def test_code_that_is_not_registered_is_refused(kind, place):
     named = dict(type=kind, command='true')
     settings = {
@@ -71,6 +73,7 @@ def test_code_that_is_not_registered_is_refused(kind, place):
             test_dataloader=dict(dataset=dict(type='CocoDataset', pipeline=[[named]]))
         ),
         'tta': dict(tta_pipeline=[dict(type='TestTimeAug', transforms=[[named]])]),
+        'visualizer': dict(visualizer=dict(type='DetLocalVisualizer', vis_backends=[named])),
     }[place]
     with pytest.raises(UserError, match=kind):
         embedded_config(carried(**settings), source='a.pth')

@@ -1,5 +1,6 @@
 """The configs inside the package: found by name, and where mmengine looks for them."""
 
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -74,14 +75,28 @@ def test_a_name_is_read_and_names_the_work_directory(tmp_path, monkeypatch):
     assert cfg.test_dataloader.dataset.data_root == 'data/shapes/'
 
 
-def test_mmengine_finds_them(tmp_path):
-    """It asks setuptools' `pkg_resources` for a package's place: up to 0.10."""
-    mine = tmp_path / 'mine.py'
-    mine.write_text(f"_base_ = 'mmdet::{SOLO}'\n")
-    try:
-        cfg = load(mine)
-    except UserError as error:
-        assert str(error).startswith(f'config {mine}: ') and 'setuptools<82' in str(error)
-        pytest.skip('mmengine 0.10 reads no mmdet:: with setuptools 82')
-    assert cfg.model == dict(load(SOLO).model, _scope_='mmdet')
-    assert get_config(f'mmdet::{SOLO}').model == load(SOLO).model
+@pytest.fixture
+def pkg_resources(monkeypatch, tmp_path):
+    """What mmengine 0.10 asks for a package's place; it knows no distribution called mmdet."""
+    (tmp_path / 'pkg_resources.py').write_text(
+        'class DistributionNotFound(Exception): ...\n'
+        'def get_distribution(name): raise DistributionNotFound\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'pkg_resources', raising=False)
+    yield
+    sys.modules.pop('pkg_resources', None)
+
+
+def test_mmengine_finds_them(tmp_path, pkg_resources):
+    (tmp_path / 'mine.py').write_text(f"_base_ = 'mmdet::{SOLO}'\n")
+    expected = load(SOLO).model
+    assert load(tmp_path / 'mine.py').model == dict(expected, _scope_='mmdet')
+    assert get_config(f'mmdet::{SOLO}').model == expected
+
+
+def test_what_mmengine_needs_for_that_is_named(tmp_path, monkeypatch):
+    (tmp_path / 'mine.py').write_text(f"_base_ = 'mmdet::{SOLO}'\n")
+    monkeypatch.setitem(sys.modules, 'pkg_resources', None)
+    with pytest.raises(UserError, match=r"mine\.py cannot be read: .* 'setuptools<82', or name"):
+        load(tmp_path / 'mine.py')

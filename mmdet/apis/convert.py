@@ -1,0 +1,105 @@
+"""Instances in the words of other programs; pure functions.
+
+Shape letters: N instances, n points of a polygon. A mask may have several parts, which lie apart.
+"""
+
+import base64
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+
+def coco_results(
+    rles: Sequence[dict],
+    labels: np.ndarray,
+    scores: np.ndarray,
+    boxes: np.ndarray,
+    areas: np.ndarray,
+    *,
+    image_id: int | str,
+    category_ids: Sequence[int] | None,
+) -> list[dict]:
+    """Return COCO's list of results, ready for JSON; see `Prediction.to_coco`."""
+    return [
+        dict(
+            image_id=image_id,
+            category_id=int(label) + 1 if category_ids is None else category_ids[label],
+            score=float(score),
+            bbox=[float(x1), float(y1), float(x2 - x1), float(y2 - y1)],
+            area=int(area),
+            segmentation=json_rle(rle),
+        )
+        for rle, label, score, (x1, y1, x2, y2), area in zip(
+            rles, labels, scores, boxes, areas, strict=True
+        )
+    ]
+
+
+def json_rle(rle: dict) -> dict:
+    """Return COCO's RLE with its counts as text, as JSON holds it.
+
+    Example:
+        >>> json_rle(dict(size=[1, 2], counts=b'02'))
+        {'size': [1, 2], 'counts': '02'}
+    """
+    height, width = rle['size']
+    return dict(size=[int(height), int(width)], counts=rle['counts'].decode())
+
+
+def yolo_lines(
+    polygons: Sequence[np.ndarray], labels: np.ndarray, size: tuple[int, int]
+) -> list[str]:
+    """Return Ultralytics' `class x1 y1 x2 y2 ...` for each polygon that has points.
+
+    Args:
+        polygons: (n, 2) in pixels, one an instance.
+        labels: (N,) class indices.
+        size: (height, width) of the picture.
+    """
+    height, width = size
+    lines = []
+    for polygon, label in zip(polygons, labels, strict=True):
+        numbers = (polygon / (width, height)).ravel()
+        if len(numbers):
+            lines.append(' '.join([str(int(label)), *(f'{number:.6g}' for number in numbers)]))
+    return lines
+
+
+def labelme_file(
+    polygons: Sequence[Sequence[np.ndarray]],
+    names: Sequence[str],
+    scores: np.ndarray,
+    image: np.ndarray,
+    path: str,
+) -> dict:
+    """Return the content of a labelme file, ready for JSON; see `Prediction.to_labelme`.
+
+    Args:
+        polygons: (n, 2) in pixels, those of each instance's parts.
+        names: N classes.
+        scores: (N,).
+        image: (h, w, 3) uint8 BGR; it is put into the file if there is no path.
+        path: of the picture, from the labelme file's folder.
+    """
+    shapes = [
+        dict(
+            label=name,
+            points=part.tolist(),
+            group_id=index,
+            description=f'score {score:.3f}',
+            shape_type='polygon',
+        )
+        for index, (parts, name, score) in enumerate(zip(polygons, names, scores, strict=True))
+        for part in parts
+    ]
+    height, width = image.shape[:2]
+    embedded = None if path else base64.b64encode(cv2.imencode('.png', image)[1].tobytes()).decode()
+    return dict(
+        version='5.0.0',
+        shapes=shapes,
+        imagePath=path,
+        imageData=embedded,
+        imageHeight=height,
+        imageWidth=width,
+    )

@@ -1,0 +1,162 @@
+"""From what a user names to pictures."""
+
+from collections.abc import Iterable
+from glob import glob, has_magic
+from os.path import abspath, commonpath, dirname, isfile
+from pathlib import Path
+from typing import Union
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+
+from mmdet.errors import UserError
+
+from .camera import Camera
+from .images import Array, ImageFile
+from .picture import Pictures, UnreadableError
+from .several import Several
+from .stream import Stream
+from .video_file import VideoFile
+
+# A string in quotes cannot be a part of `X | Y` when this is run.
+Source = Union[str, Path, int, np.ndarray, Pictures, Iterable['Source']]  # noqa: UP007
+
+IMAGES = (
+    *('.avif', '.bmp', '.dib', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png'),
+    *('.pnm', '.ppm', '.tif', '.tiff', '.webp'),
+)
+VIDEOS = (
+    *('.3gp', '.asf', '.avi', '.flv', '.gif', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg'),
+    *('.mpg', '.mts', '.ogv', '.ts', '.vob', '.webm', '.wmv'),
+)
+LIST = '.txt'
+
+
+def open_source(source: Source, *, strict: bool = False) -> Pictures:
+    """Open any kind of source.
+
+    Args:
+        source: one of
+
+            - the path of an image, of a video, or of a list, a `.txt` file with a path a line
+              (from the list's folder or the working directory; `#` begins a comment);
+            - a folder, of which the images and videos are taken in order of their names, but not
+              those of its sub-folders; or a pattern such as `photos/**/*.jpg`, where `**` stands
+              for any sub-folders;
+            - the number of a camera, also as text, or an address: `rtsp://`, `rtmp://`, `http://`
+              and others; one of `http` with an image's suffix is an image;
+            - a (h, w, 3) uint8 BGR array;
+            - a list or any iterable of these but cameras and streams, or an opened source.
+        strict: a broken picture or frame among several raises; otherwise it is left out and
+            noted in `broken`. What is named alone always raises.
+
+    Raises:
+        UserError: the source does not exist or holds no picture; or cannot be opened, or is
+            nothing of these.
+    """
+    if isinstance(source, bool) or source is None:
+        raise UserError(f'{source} is no source: name a picture, folder, video or camera')
+    if isinstance(source, np.ndarray):
+        return Array(source)
+    if isinstance(source, int):
+        return Camera(source)
+    if isinstance(source, str | Path):
+        return _named(str(source), strict=strict)
+    if isinstance(source, Pictures):
+        return source
+    # What else can be made an array, such as a tensor or Pillow's image, may be RGB and of floats.
+    if not isinstance(source, Iterable) or hasattr(source, '__array__'):
+        raise UserError(
+            f'a {type(source).__name__} is no source: name a picture, folder, video or camera, or '
+            'give a (height, width, 3) uint8 array in BGR order'
+        )
+    items = source if isinstance(source, list | tuple) else iter(source)
+    if not items:
+        raise UserError('the list of sources is empty')
+    return Several(items, open_source, name='the list', strict=strict)
+
+
+def _named(name: str, *, strict: bool) -> Pictures:
+    if '://' in name:
+        is_image = name.startswith('http') and urlsplit(name).path.lower().endswith(IMAGES)
+        return ImageFile(name) if is_image else Stream(name, strict=strict)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _in_folder(path, strict=strict)
+    if path.exists():
+        return _in_file(path, strict=strict)
+    if name.isdecimal():
+        return Camera(int(name))
+    if has_magic(name):
+        found = sorted(
+            name for name in glob(str(path), recursive=True) if _is_picture(name) and isfile(name)
+        )
+        if not found:
+            raise UserError(
+                f'no image or video matches {name}; within quotes, ** stands for any sub-folders'
+            )
+        return Several(found, open_source, name=name, strict=strict, root=_root(found))
+    raise UnreadableError(_not_there(name, path))
+
+
+def _not_there(name: str, path: Path) -> str:
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if parent == path.absolute().parent:
+        return f'{name} does not exist: name an image, video, folder, pattern, address or camera'
+    return f'{name} does not exist, nor does anything below {parent} of that name'
+
+
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith((*IMAGES, *VIDEOS))
+
+
+def _in_folder(folder: Path, *, strict: bool) -> Pictures:
+    found = sorted(
+        entry
+        for entry in folder.iterdir()
+        if _is_picture(entry.name) and not entry.name.startswith('.') and entry.is_file()
+    )
+    if found:
+        return Several(found, open_source, name=str(folder), strict=strict, root=str(folder))
+    deeper = any(_is_picture(entry.name) for entry in folder.rglob('*'))
+    remedy = (
+        f"those of its sub-folders are named by '{folder}/**'"
+        if deeper
+        else f'an image ends in one of {", ".join(IMAGES)}'
+    )
+    raise UserError(f'folder {folder} has no images or videos; {remedy}')
+
+
+def _in_file(path: Path, *, strict: bool) -> Pictures:
+    suffix = path.suffix.lower()
+    if suffix == LIST:
+        return _in_list(path, strict=strict)
+    if suffix in IMAGES or (suffix not in VIDEOS and cv2.haveImageReader(str(path))):
+        return ImageFile(str(path))
+    return VideoFile(str(path), strict=strict)
+
+
+def _in_list(path: Path, *, strict: bool) -> Pictures:
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f'{path} is no list: it should be text, with a path a line') from None
+    named = [line.strip() for line in lines]
+    named = [line for line in named if line and not line.startswith('#')]
+    if not named:
+        raise UserError(f'list {path} names nothing: put the path of a picture in each line')
+    items = [_beside(path, line) for line in named]
+    return Several(items, open_source, name=str(path), strict=strict, root=_root(items))
+
+
+def _root(paths: list[str]) -> str:
+    """Return the folder that all of these are in or below."""
+    files = [path for path in paths if '://' not in path]
+    return commonpath(map(dirname, map(abspath, files))) if files else ''
+
+
+def _beside(list_file: Path, name: str) -> str:
+    """Return a listed path from where the list is, if something is there."""
+    beside = list_file.parent / name
+    return str(beside) if beside.exists() else name

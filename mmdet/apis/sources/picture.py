@@ -1,0 +1,55 @@
+"""A picture to look at, and what yields such."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from mmdet.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture and where it came from.
+
+    Attributes:
+        image: (h, w, 3) uint8 BGR.
+        path: of its file or video, the address of its stream without a password, or `camera N`;
+            empty for an array.
+        frame: its number among the frames of a video or stream that could be decoded, from 0; None
+            for a picture.
+        time: in seconds from the beginning of the video or stream; None for a picture.
+    """
+
+    image: np.ndarray
+    path: str = ''
+    frame: int | None = None
+    time: float | None = None
+
+
+@runtime_checkable
+class Pictures(Protocol):
+    """An opened source; it is gone through once.
+
+    Attributes:
+        total: how many pictures are expected, for a display of progress; None if nobody knows.
+        live: it is a camera or a stream, which goes on until it is stopped.
+        root: the folder that all paths are in or below; empty if there is none.
+        broken: what could not be read so far and was left out, a sentence each.
+        notes: what else there is to say about it at its end, a sentence each.
+    """
+
+    total: int | None
+    live: bool
+    root: str
+    broken: list[str]
+    notes: list[str]
+
+    def __iter__(self) -> Generator[Picture, None, None]:
+        """Yield the pictures; what is open is closed at the end, or when the iterator is."""
+        ...
+
+
+class UnreadableError(UserError):
+    """A picture or video that is missing or broken, without which the others can be looked at."""
