@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import torch
 from mmengine.logging import print_log
@@ -12,6 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from mmdet.errors import Remedy, UserError
+
+from .archive import check_archive
 
 # What mmengine and NumPy pickle into a checkpoint of a training: log histories, and methods by
 # name. None of it is in torch's list of what is safe.
@@ -50,7 +53,11 @@ def log_once(message: str) -> None:
 
 
 def read_file(
-    path: Path, *, map_location: str | torch.device | None, trust: bool = False
+    path: Path,
+    *,
+    map_location: str | torch.device | None,
+    trust: bool = False,
+    lazily: bool = False,
 ) -> dict[str, object]:
     """Read a `.safetensors` file, or one that `torch.save` wrote.
 
@@ -61,22 +68,29 @@ def read_file(
         path: the file.
         map_location: where the tensors go.
         trust: unpickle everything, which runs whatever code the file holds.
+        lazily: leave the tensors in the file until they are used, and do not compare checksums.
 
     Raises:
-        UserError: the file is missing, is no checkpoint, or asks to run code.
+        UserError: the file is missing, is no checkpoint, is damaged, or asks to run code.
     """
     if not path.is_file():
         raise UserError(f'checkpoint {path} does not exist')
     if path.suffix == '.safetensors':
         return _read_safetensors(path, map_location=map_location)
-    if not _looks_pickled(path):
-        raise UserError(f'{path} is not a checkpoint')
+    kind = _kind(path)
+    if kind == 'archive' and not trust and not lazily:
+        check_archive(path)
     stand_ins: list[Callable | tuple[Callable, str]] = [
         (Placeholder, name) for name in _NAMES_IN_CHECKPOINTS
     ]
     try:
         with torch.serialization.safe_globals(stand_ins):
-            checkpoint = torch.load(path, map_location=map_location, weights_only=not trust)
+            checkpoint = torch.load(
+                path,
+                map_location=map_location,
+                weights_only=not trust,
+                mmap=lazily and kind == 'archive',
+            )
         places = list(_places(checkpoint, ()))
     except pickle.UnpicklingError as error:
         reason = str(error).split('WeightsUnpickler error:')[-1].strip().splitlines()[0]
@@ -108,10 +122,23 @@ def _read_safetensors(path: Path, *, map_location: str | torch.device | None) ->
         raise UserError(f'{path} is not a safetensors file, or is cut off: {error}') from None
 
 
-def _looks_pickled(path: Path) -> bool:
-    """Return whether a file is torch's zip archive, or a pickle as torch < 1.6 wrote it."""
+def _kind(path: Path) -> Literal['archive', 'pickle']:
+    """Return whether a file is torch's zip archive, or a pickle as torch < 1.6 wrote it.
+
+    Raises:
+        UserError: it is neither.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            return 'archive'
+    except zipfile.BadZipFile:  # it is one, but a damaged one
+        return 'archive'
     with path.open('rb') as file:
-        return zipfile.is_zipfile(path) or file.read(1) == b'\x80'
+        start = file.read(4)
+    if start[:1] == b'\x80':
+        return 'pickle'
+    reason = 'it is empty' if not start else 'it is cut off' if start == b'PK\3\4' else ''
+    raise UserError(f'{path} is not a checkpoint{reason and ": " + reason}')
 
 
 def _refusal(path: Path, reason: str) -> UserError:
