@@ -60,7 +60,7 @@ def checkpoint_to_resume(work_dir: str) -> str | None:
         try:
             checkpoint = read_checkpoint(str(path), map_location='cpu')
         except UserError as error:
-            problems.append(error.message)
+            problems.append(_without_remedy(error))
             continue
         if not is_training(checkpoint):
             problems.append(f'{path} holds no training')
@@ -97,7 +97,7 @@ def _latest_first(saved: list[Path], noted: Path | None, problems: list[str]) ->
             # Only what is not a tensor: a folder may hold many gigabytes.
             checkpoint = read_checkpoint(str(path), map_location='cpu', lazily=True)
         except UserError as error:
-            problems.append(error.message)
+            problems.append(_without_remedy(error))
             continue
         if not is_training(checkpoint):
             problems.append(f'{path} holds no training')
@@ -116,6 +116,10 @@ def _is_saved_by_training(path: Path, noted: Path | None) -> bool:
     """Return whether a file is called as the hook calls them, by default or by `filename_tmpl`."""
     like_noted = re.sub(r'\d+', r'\\d+', re.escape(noted.name)) if noted is not None else ''
     return bool(_SAVED.fullmatch(path.name) or re.fullmatch(like_noted, path.name))
+
+
+def _without_remedy(error: UserError) -> str:
+    return error.message.removesuffix('. If you trust its source')
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """Reading a checkpoint file without running anything in it."""
 
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -78,8 +79,8 @@ def read_file(
     if path.suffix == '.safetensors':
         return _read_safetensors(path, map_location=map_location)
     kind = _kind(path)
-    if kind == 'archive' and not trust and not lazily:
-        check_archive(path)
+    if kind == 'archive' and not trust:
+        check_archive(path, checksums=not lazily)
     stand_ins: list[Callable | tuple[Callable, str]] = [
         (Placeholder, name) for name in _NAMES_IN_CHECKPOINTS
     ]
@@ -93,8 +94,7 @@ def read_file(
             )
         places = list(_places(checkpoint, ()))
     except pickle.UnpicklingError as error:
-        reason = str(error).split('WeightsUnpickler error:')[-1].strip().splitlines()[0]
-        raise _refusal(path, reason.split(' Please use')[0].rstrip('.')) from None
+        raise _refusal(path, _asked_for(str(error))) from None
     except Exception as error:  # a damaged file may break torch's reader anywhere
         reason = str(error).partition('\n')[0]
         raise UserError(
@@ -139,6 +139,18 @@ def _kind(path: Path) -> Literal['archive', 'pickle']:
         return 'pickle'
     reason = 'it is empty' if not start else 'it is cut off' if start == b'PK\3\4' else ''
     raise UserError(f'{path} is not a checkpoint{reason and ": " + reason}')
+
+
+def _asked_for(complaint: str) -> str:
+    """Return what of torch's complaint says what a file wants, without its advice."""
+    if found := re.search(r'GLOBAL ([\w.]+)', complaint):
+        return f'it asks for {found[1]}'
+    reason = complaint.split('WeightsUnpickler error:')[-1].strip().splitlines()[0]
+    if reason.startswith('Trying to call reduce'):
+        return 'it calls what another object in it would make'
+    if reason.startswith('Unsupported operand'):
+        return 'it is a pickle that torch did not write'
+    return reason.split(' Please use')[0].rstrip('.')
 
 
 def _refusal(path: Path, reason: str) -> UserError:
