@@ -37,7 +37,13 @@ def picture(path: Path) -> None:
 @pytest.fixture
 def dataset(tmp_path):
     """Write an annotation file that names one image, and return a function that opens it."""
-    for place in ('root/train/x/a.png', 'root/train/a.png', 'root/val/a.png', 'elsewhere/a.png', 'rooted/a.png'):
+    for place in (
+        'root/train/x/a.png',
+        'root/train/a.png',
+        'root/val/a.png',
+        'elsewhere/a.png',
+        'rooted/a.png',
+    ):
         picture(tmp_path / place)
 
     def write_and_open(file_name: str, **settings: object) -> CocoDataset:
