@@ -94,7 +94,10 @@ def _pickled_data(cfg: Config, stage: str) -> Iterator[str]:
         if path.endswith(('.pkl', '.pickle')) and is_a(dataset, DATASETS, BaseDataset):
             kind = dataset['type']
             cls = DATASETS.get(kind) if isinstance(kind, str) else kind
-            if cls.load_data_list in (BaseDataset.load_data_list, CocoDataset.load_data_list):
+            if getattr(cls, 'load_data_list', None) in (
+                BaseDataset.load_data_list,
+                CocoDataset.load_data_list,
+            ):
                 yield (
                     f'annotation file {path} is a pickle, which runs whatever code is in it: '
                     'convert it to JSON'
