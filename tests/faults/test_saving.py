@@ -36,6 +36,7 @@ def killed_save(kind: Kind, folder: Path, *, point: int, signal_number: int) -> 
             if written >= max(size * point // POINTS, 1):
                 os.kill(process.pid, signal_number)
                 break
+        time.sleep(1e-4)  # the other process needs the processor
     process.join(60)
     assert process.exitcode == -signal_number, (folder / 'output').read_text()
 
