@@ -43,7 +43,7 @@ _IN_PYTHON = dict(
 )
 _ON_COMMAND_LINE = dict(
     settings='--cfg-options {}',
-    trust='python tools/model_converters/convert_checkpoint.py {} OUT.pth --trust',
+    trust='python -m mmdet convert {} OUT.pth --trust',
 )
 
 

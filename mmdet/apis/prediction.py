@@ -130,9 +130,17 @@ class Prediction:
         return drawn[..., ::-1]
 
     def save(self, path: str | Path) -> None:
-        """Write the picture of `plot`."""
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), self.plot())
+        """Write the picture of `plot` in the format that the file's name ends in.
+
+        Raises:
+            UserError: there is no such format.
+            OSError: it cannot be written.
+        """
+        path = Path(path)
+        if not cv2.haveImageWriter(str(path)):
+            raise UserError(f'no picture can be written as {path}: name one ending in .jpg or .png')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cv2.imencode(path.suffix, self.plot())[1].tobytes())
 
     def to_coco(
         self,

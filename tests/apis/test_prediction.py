@@ -61,6 +61,20 @@ def filled(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     return canvas.astype(bool)
 
 
+# --- the picture --------------------------------------------------------------------------------
+
+
+def test_saving(shapes, tmp_path):
+    shapes.save(tmp_path / 'new' / 'a.png')
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'new' / 'a.png')), shapes.plot())
+    for name in ('a.txt', 'a'):
+        with pytest.raises(UserError, match='ending in'):
+            shapes.save(tmp_path / name)
+    (tmp_path / 'b.png').mkdir()
+    with pytest.raises(OSError):
+        shapes.save(tmp_path / 'b.png')
+
+
 # --- polygons -----------------------------------------------------------------------------------
 
 

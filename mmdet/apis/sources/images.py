@@ -1,6 +1,7 @@
 """One picture: a file's, or an array."""
 
 from collections.abc import Generator
+from os.path import dirname
 
 import numpy as np
 
@@ -21,6 +22,7 @@ class ImageFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.root = '' if '://' in path else dirname(path)
         self.broken: list[str] = []
         self.notes: list[str] = []
 
@@ -53,6 +55,7 @@ class Array:
     def __init__(self, image: np.ndarray) -> None:
         check_array(image)
         self.image = image
+        self.root = ''
         self.broken: list[str] = []
         self.notes: list[str] = []
 

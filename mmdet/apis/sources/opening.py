@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from glob import glob, has_magic
-from os.path import isfile
+from os.path import abspath, commonpath, dirname, isfile
 from pathlib import Path
 from typing import Union
 from urllib.parse import urlsplit
@@ -96,7 +96,7 @@ def _named(name: str, *, strict: bool) -> Pictures:
             raise UserError(
                 f'no image or video matches {name}; within quotes, ** stands for any sub-folders'
             )
-        return Several(found, open_source, name=name, strict=strict)
+        return Several(found, open_source, name=name, strict=strict, root=_root(found))
     raise UnreadableError(_not_there(name, path))
 
 
@@ -118,7 +118,7 @@ def _in_folder(folder: Path, *, strict: bool) -> Pictures:
         if _is_picture(entry.name) and not entry.name.startswith('.') and entry.is_file()
     )
     if found:
-        return Several(found, open_source, name=str(folder), strict=strict)
+        return Several(found, open_source, name=str(folder), strict=strict, root=str(folder))
     deeper = any(_is_picture(entry.name) for entry in folder.rglob('*'))
     remedy = (
         f"those of its sub-folders are named by '{folder}/**'"
@@ -147,7 +147,13 @@ def _in_list(path: Path, *, strict: bool) -> Pictures:
     if not named:
         raise UserError(f'list {path} names nothing: put the path of a picture in each line')
     items = [_beside(path, line) for line in named]
-    return Several(items, open_source, name=str(path), strict=strict)
+    return Several(items, open_source, name=str(path), strict=strict, root=_root(items))
+
+
+def _root(paths: list[str]) -> str:
+    """Return the folder that all of these are in or below."""
+    files = [path for path in paths if '://' not in path]
+    return commonpath(map(dirname, map(abspath, files))) if files else ''
 
 
 def _beside(list_file: Path, name: str) -> str:

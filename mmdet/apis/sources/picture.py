@@ -35,12 +35,14 @@ class Pictures(Protocol):
     Attributes:
         total: how many pictures are expected, for a display of progress; None if nobody knows.
         live: it is a camera or a stream, which goes on until it is stopped.
+        root: the folder that all paths are in or below; empty if there is none.
         broken: what could not be read so far and was left out, a sentence each.
         notes: what else there is to say about it at its end, a sentence each.
     """
 
     total: int | None
     live: bool
+    root: str
     broken: list[str]
     notes: list[str]
 

@@ -51,6 +51,7 @@ class Stream:
         self.live = self.container.duration is None
         stream = self.container.streams.video[0]
         self.total: int | None = None if self.live else stream.frames or None
+        self.root = ''
         self.broken: list[str] = []
         self.notes: list[str] = []
 

@@ -5,6 +5,7 @@ browsers show.
 """
 
 from collections.abc import Generator, Iterator
+from os.path import dirname
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ class VideoFile:
         stream = self.container.streams.video[0]
         length = float(self.container.duration or 0) / av.time_base
         self.path = path
+        self.root = dirname(path)
         self.strict = strict
         self.total: int | None = (
             stream.frames or round(length * float(stream.average_rate or 0)) or None

@@ -10,12 +10,13 @@ from typing import Literal
 
 import torch
 from mmengine.logging import print_log
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from mmdet.errors import Remedy, UserError
 
 from .archive import check_archive
+from .json_text import META, from_json
 
 # What mmengine and NumPy pickle into a checkpoint of a training: log histories, and methods by
 # name. None of it is in torch's list of what is safe.
@@ -74,6 +75,8 @@ def read_file(
     Raises:
         UserError: the file is missing, is no checkpoint, is damaged, or asks to run code.
     """
+    if path.is_dir():
+        raise UserError(f'checkpoint {path} is a folder: name a file in it')
     if not path.is_file():
         raise UserError(f'checkpoint {path} does not exist')
     if path.suffix == '.safetensors':
@@ -116,10 +119,16 @@ def read_file(
 
 
 def _read_safetensors(path: Path, *, map_location: str | torch.device | None) -> dict:
+    path.open('rb').close()  # what may not be read, safetensors calls missing
     try:
-        return load_file(path, device=str(map_location or 'cpu'))
+        weights = load_file(path, device=str(map_location or 'cpu'))
+        with safe_open(path, 'pt') as file:
+            about = file.metadata() or {}
+        return dict(state_dict=weights, meta=from_json(about[META])) if META in about else weights
     except SafetensorError as error:
         raise UserError(f'{path} is not a safetensors file, or is cut off: {error}') from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f'{path}: {META} in its metadata cannot be read: {error}') from None
 
 
 def _kind(path: Path) -> Literal['archive', 'pickle']:

@@ -4,6 +4,7 @@ from .check import check_config, check_model, require_stage
 from .load import add_common_arguments, load_config, read_config
 from .parts import datasets_of, is_a, metrics_of
 from .shipped import find_config
+from .tta import with_tta
 
 __all__ = [
     'add_common_arguments',
@@ -16,4 +17,5 @@ __all__ = [
     'metrics_of',
     'read_config',
     'require_stage',
+    'with_tta',
 ]

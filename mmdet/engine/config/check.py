@@ -56,7 +56,7 @@ def check_config(cfg: Mapping, *, source: str = 'the config', found: Sequence[st
         UserError: there are mistakes; each has its line, and the last line says the first, and how
             many they are.
     """
-    _refuse(sorted({*found, *_problems(cfg)}), source)
+    refuse(sorted({*found, *_problems(cfg)}), source)
 
 
 def check_model(cfg: Mapping, *, source: str) -> None:
@@ -64,10 +64,11 @@ def check_model(cfg: Mapping, *, source: str) -> None:
     found = () if cfg.get('model') else ("there is no 'model'",)
     keys = ('model', 'data_preprocessor')
     checks = (_CHECKS[key](cfg[key], key) for key in keys if cfg.get(key))
-    _refuse(sorted({*found, *chain.from_iterable(checks)}), source)
+    refuse(sorted({*found, *chain.from_iterable(checks)}), source)
 
 
-def _refuse(problems: Sequence[str], source: str) -> None:
+def refuse(problems: Sequence[str], source: str) -> None:
+    """Raise a `UserError` if there are problems with a source."""
     if len(problems) == 1:
         raise UserError(f'{source}: {problems[0]}')
     if problems:
