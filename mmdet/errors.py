@@ -13,6 +13,9 @@ from torch.utils.data import get_worker_info
 _SYSTEM_ERRORS = {
     errno.EACCES: 'permission denied; change it, or name another place',
     errno.EDQUOT: 'the disk quota is used up; make room, or name another place',
+    errno.EIO: 'its disk fails (input/output error); name another place',
+    errno.ENOTCONN: 'its file system is gone; bring it back, or name another place',
+    errno.ESTALE: 'its file system is gone; bring it back, or name another place',
     errno.EEXIST: 'is a file where a folder is needed; name another place',
     errno.EISDIR: 'is a folder where a file is needed',
     errno.ENOSPC: 'no space is left on the disk; make room, or name another place',
@@ -40,7 +43,7 @@ _IN_PYTHON = dict(
 )
 _ON_COMMAND_LINE = dict(
     settings='--cfg-options {}',
-    trust='python tools/model_converters/convert_checkpoint.py {} OUT.pth --trust',
+    trust='python -m mmdet convert {} OUT.pth --trust',
 )
 
 
@@ -86,6 +89,20 @@ class UserError(Exception):
         if self.remedy is None:
             return self.message
         return f'{self.message}: {words[self.remedy.kind].format(self.remedy.value)}'
+
+
+def missing_package(needed: str, extra: str) -> UserError:
+    """Return the error that says how to install what an extra of this package brings.
+
+    Args:
+        needed: what needs which package.
+        extra: its name in pyproject.toml.
+
+    Example:
+        >>> print(missing_package("the web page needs gradio", "demo"))
+        the web page needs gradio, which is not installed: pip install 'mmdet-solo[demo]'
+    """
+    return UserError(f"{needed}, which is not installed: pip install 'mmdet-solo[{extra}]'")
 
 
 def _from_traceback(text: str) -> tuple[str, Remedy | None]:

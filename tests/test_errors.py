@@ -70,7 +70,7 @@ def test_a_remedy_is_worded_for_those_who_read_it(capsys):
     assert assert_exits(capsys, error, 2).endswith(': --cfg-options init_cfg=None\n')
     error = UserError('if you trust it', Remedy('trust', 'a.pth'))
     assert str(error).endswith(": mmdet.engine.checkpoint.read_checkpoint('a.pth', trust=True)")
-    assert 'convert_checkpoint.py a.pth OUT.pth --trust' in assert_exits(capsys, error, 2)
+    assert 'python -m mmdet convert a.pth OUT.pth --trust' in assert_exits(capsys, error, 2)
 
 
 def test_a_copy_says_the_same():

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from mmdet.structures.segmentation import json_rle
+
 
 def coco_results(
     rles: Sequence[dict],
@@ -34,17 +36,6 @@ def coco_results(
             rles, labels, scores, boxes, areas, strict=True
         )
     ]
-
-
-def json_rle(rle: dict) -> dict:
-    """Return COCO's RLE with its counts as text, as JSON holds it.
-
-    Example:
-        >>> json_rle(dict(size=[1, 2], counts=b'02'))
-        {'size': [1, 2], 'counts': '02'}
-    """
-    height, width = rle['size']
-    return dict(size=[int(height), int(width)], counts=rle['counts'].decode())
 
 
 def yolo_lines(

@@ -1,7 +1,7 @@
 """A trained detector, from a config and a checkpoint, or from a checkpoint alone."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Protocol, cast
@@ -13,13 +13,16 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 
-from mmdet.datasets.coco_classes import COCO_CLASSES
 from mmdet.engine.checkpoint import check_fit, embedded_config
-from mmdet.engine.config import check_model, datasets_of, read_config
+from mmdet.engine.config import check_model, read_config, with_tta
 from mmdet.errors import UserError
-from mmdet.registry import DATASETS, MODELS
+from mmdet.export import ExportedDetector, is_exported
+from mmdet.models import SOLO
+from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.visualization.palette import ColorChoice, named_palette
+
+from .dataset_meta import dataset_meta
 
 
 class Detector(Protocol):
@@ -36,9 +39,6 @@ class Detector(Protocol):
     def test_step(self, data: dict) -> list[DetDataSample]:
         """Return samples with `pred_instances` for a batch of `inputs` and `data_samples`."""
         ...
-
-
-_LOADERS = ('test_dataloader', 'val_dataloader', 'train_dataloader')
 
 
 def init_detector(
@@ -74,6 +74,7 @@ def init_detector(
         cfg = deepcopy(config)
     else:
         raise UserError(f'config is a {type(config).__name__}, not a path or a Config')
+    device = _usable(device)
     content = None if checkpoint is None else load_checkpoint(str(checkpoint))
     return _build(
         cfg,
@@ -93,15 +94,17 @@ def load_detector(
     palette: ColorChoice = 'none',
     device: str | torch.device | None = None,
     cfg_options: Mapping | None = None,
+    tta: bool = False,
 ) -> Detector:
     """Load a trained detector from a checkpoint, whose config it may carry itself.
 
     Args:
-        checkpoint: a file or an address.
+        checkpoint: a file or an address; or a file of tools/deployment/export.py.
         config: what it was trained with; by default the config that it carries.
         palette: as in `init_detector`.
         device: by default the first GPU that PyTorch sees, else the CPU.
         cfg_options: as in `init_detector`.
+        tta: test-time augmentation, see `augmented`.
 
     Returns:
         What `init_detector` does.
@@ -110,19 +113,63 @@ def load_detector(
         UserError: as in `init_detector`, or the checkpoint carries no config and none is named.
     """
     checkpoint = str(checkpoint)
-    device = device or ('cuda:0' if torch.cuda.is_available() else 'cpu')
+    if is_exported(checkpoint):
+        if tta:
+            raise UserError(
+                f'{checkpoint} is an exported file, which takes one view of an image: for '
+                'test-time augmentation name the checkpoint'
+            )
+        if config is not None or cfg_options:
+            raise UserError(
+                f'{checkpoint} is an exported file, in which everything is settled: no config'
+            )
+        return ExportedDetector(checkpoint, palette, _usable(device or 'cpu')).eval()
+    device = _usable(device or default_device())
     if config is not None:
-        return init_detector(config, checkpoint, palette, device, cfg_options)
-    content = load_checkpoint(checkpoint)
-    return _build(
-        embedded_config(content, source=checkpoint),
-        f'the config in {checkpoint}',
-        content=content,
-        checkpoint=checkpoint,
-        palette=palette,
-        device=device,
-        cfg_options=cfg_options,
-    )
+        model = init_detector(config, checkpoint, palette, device, cfg_options)
+    else:
+        content = load_checkpoint(checkpoint)
+        model = _build(
+            embedded_config(content, source=checkpoint),
+            f'the config in {checkpoint}',
+            content=content,
+            checkpoint=checkpoint,
+            palette=palette,
+            device=device,
+            cfg_options=cfg_options,
+        )
+    return augmented(model) if tta else model
+
+
+def augmented(model: Detector) -> Detector:
+    """Return a detector that looks at several views of an image, by the same weights.
+
+    Args:
+        model: of `init_detector`. The views are those of the `tta_pipeline` in its config; by
+            default the image and its mirror image.
+
+    Returns:
+        A detector in whose `cfg` the test pipeline gives these views, so that
+        `inference_pipeline` and `infer` know of them.
+
+    Raises:
+        UserError: the model is not a PyTorch one, or its config has no views to give.
+    """
+    if not isinstance(model, SOLO):
+        raise UserError(
+            f'a {type(model).__name__} has no test-time augmentation: load the checkpoint instead'
+        )
+    cfg = with_tta(model.cfg)
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        several = MODELS.build({**cfg.tta_model, 'module': model})
+    several.cfg = cfg
+    several.dataset_meta = model.dataset_meta
+    return cast(Detector, several.eval())
+
+
+def default_device() -> str:
+    """Return the first GPU that PyTorch sees, else the CPU."""
+    return 'cuda:0' if torch.cuda.is_available() else 'cpu'
 
 
 def load_checkpoint(filename: str) -> dict:
@@ -137,20 +184,17 @@ def _build(
     content: dict | None,
     checkpoint: str,
     palette: ColorChoice,
-    device: str | torch.device,
+    device: torch.device,
     cfg_options: Mapping | None,
 ) -> Detector:
     if cfg_options:
         cfg.merge_from_dict(dict(cfg_options))
     check_model(cfg.to_dict(), source=source)
-    device = _usable(device)
     with DefaultScope.overwrite_default_scope('mmdet'):
         settings = deepcopy(cfg.model)
         if cfg.get('data_preprocessor') and not settings.get('data_preprocessor'):
             settings.data_preprocessor = cfg.data_preprocessor
         model = MODELS.build(settings)
-        meta = _configured_meta(cfg)
-    number = model.mask_head.num_classes
     if content is None:
         print_log(
             f'{source}: no checkpoint is named, so the weights are random',
@@ -160,17 +204,10 @@ def _build(
     else:
         check_fit(model, checkpoint, content=content)
         model.load_state_dict(content['state_dict'], strict=False)
-        carried = _carried_meta(content, number, source=checkpoint)
-        # As in mmdetection, the checkpoint knows the classes best, and the config the colours.
-        meta = carried | meta | {key: carried[key] for key in carried if key == 'classes'}
-    if len(meta['classes']) != number:
-        raise UserError(
-            f'{source}: the model has {number} classes, but {len(meta["classes"])} are named: '
-            'set metainfo in test_dataloader.dataset'
-        )
-    wanted = meta.get('palette') if palette == 'none' else palette
-    if wanted is not None:
-        meta['palette'] = named_palette(wanted, number)
+    number = model.mask_head.num_classes
+    meta = dataset_meta(cfg, content or {}, number, source=source, checkpoint=checkpoint)
+    if palette != 'none':
+        meta['palette'] = named_palette(palette, number)
     model.cfg = cfg
     model.dataset_meta = meta
     # A trained model may be run in one process, where SyncBN has nobody to agree with.
@@ -192,53 +229,3 @@ def _usable(device: str | torch.device) -> torch.device:
     if (device.index or 0) >= number:
         raise UserError(f'there is no {device}: PyTorch sees {number} GPUs, from cuda:0 on')
     return device
-
-
-def _configured_meta(cfg: Config) -> dict:
-    """Return the classes, and perhaps the palette, of the first data set of a config that has them.
-
-    Without one, the classes are COCO's if they are 80.
-    """
-    for dataset in (each for name in _LOADERS for each in datasets_of(cfg.get(name))):
-        kind = dataset.get('type')
-        cls = DATASETS.get(kind) if isinstance(kind, str) else kind
-        found = _meta(getattr(cls, 'METAINFO', {})) | _meta(dataset.get('metainfo') or {})
-        if 'classes' in found:
-            return found
-    number = cfg.model.mask_head.num_classes
-    if number == len(COCO_CLASSES):
-        return dict(classes=COCO_CLASSES)
-    return dict(classes=tuple(f'class {index}' for index in range(number)))
-
-
-def _carried_meta(content: Mapping, number: int, *, source: str) -> dict:
-    """Return the classes and the palette that a checkpoint of any mmdetection names for a model."""
-    meta = content.get('meta')
-    meta = meta if isinstance(meta, Mapping) else {}
-    named = meta.get('dataset_meta')  # 3.x; 2.x has them in `meta` itself
-    found = _meta(named if isinstance(named, Mapping) else meta)
-    strange = [key for key, values in found.items() if len(values) != number]
-    if 'classes' in strange:
-        print_log(
-            f'{source} names {len(found["classes"])} classes for a model of {number}: those of the '
-            'config are taken',
-            logger='current',
-            level=logging.WARNING,
-        )
-    return {key: values for key, values in found.items() if key not in strange}
-
-
-def _meta(named: Mapping) -> dict:
-    """Return the `classes` and the `palette` in it, in small letters or capitals, if there are."""
-    lower = {str(key).lower(): value for key, value in named.items()}
-    classes, palette = lower.get('classes'), lower.get('palette')
-    found: dict = {}
-    if isinstance(classes, str):  # how one class is written by mistake
-        found['classes'] = (classes,)
-    elif isinstance(classes, Sequence):
-        found['classes'] = tuple(map(str, classes))
-    if isinstance(palette, list | tuple) and palette:
-        colors = [tuple(color) for color in palette if isinstance(color, list | tuple)]
-        if len(colors) == len(palette):
-            found['palette'] = colors
-    return found

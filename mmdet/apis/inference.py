@@ -1,6 +1,6 @@
 """From images in memory to instances, by a detector in evaluation mode."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from itertools import groupby
 from pathlib import Path
@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmcv.transforms import Compose
-from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 
-from mmdet.engine.config import datasets_of
+from mmdet.engine.config import pipeline_of_tests
 from mmdet.errors import UserError
 from mmdet.structures import DetDataSample
+from mmdet.utils import ConfigType
 
 from .detector import Detector
 
@@ -23,37 +24,38 @@ _ANNOTATIONS = ('LoadAnnotations', 'FilterAnnotations')
 _BATCH = ('inputs', 'data_samples')
 
 
-def inference_pipeline(cfg: Config) -> Compose:
+def inference_pipeline(cfg: ConfigType) -> Compose:
     """Return a config's test pipeline, for images of any kind: see `InferencerLoader`.
 
     Raises:
         UserError: the config has no test pipeline.
     """
-    loaders = (cfg.get(f'{stage}_dataloader') for stage in ('test', 'val'))
-    pipelines = (each.get('pipeline') for loader in loaders for each in datasets_of(loader))
-    steps = next(filter(None, pipelines), None) or cfg.get('test_pipeline')
-    if not steps:
-        raise UserError(
-            f'{getattr(cfg, "filename", None) or "the config"} has no test pipeline: '
-            'set test_dataloader.dataset.pipeline'
-        )
-    return compose_for_images(steps)
+    return compose_for_images(pipeline_of_tests(cfg))
 
 
 def compose_for_images(steps: Sequence[dict]) -> Compose:
     """Return a pipeline of such steps that begins with an image, and without annotations."""
-    kept = []
-    for step in deepcopy(list(steps)):
-        name = _name(step)
-        if name == 'LoadImageFromFile':
-            step = {**step, 'type': 'InferencerLoader', 'ignore_empty': False}
-        if name not in _ANNOTATIONS:
-            kept.append(step)
     with DefaultScope.overwrite_default_scope('mmdet'):
-        return Compose(kept)
+        return Compose(_for_images(deepcopy(list(steps))))
 
 
-def _name(step: dict) -> str:
+def _for_images(steps: Sequence[dict]) -> list[dict]:
+    kept = []
+    for step in steps:
+        name = transform_name(step)
+        if name == 'LoadImageFromFile':
+            kept.append({**step, 'type': 'InferencerLoader', 'ignore_empty': False})
+        elif name == 'TestTimeAug':
+            choices = map(_for_images, step['transforms'])
+            # Of no step at all there would be no view.
+            kept.append({**step, 'transforms': [choice for choice in choices if choice]})
+        elif name not in _ANNOTATIONS:
+            kept.append(step)
+    return kept
+
+
+def transform_name(step: dict) -> str:
+    """Return the class's name of a pipeline's step, without scope or module."""
     kind = step['type']
     return (kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2]
 
@@ -62,7 +64,7 @@ def infer(model: Detector, images: Sequence[np.ndarray], pipeline: Compose) -> l
     """Find the instances in some images.
 
     Args:
-        model: of `init_detector`.
+        model: of `init_detector`; or one of several views, with a pipeline that gives those.
         images: (h, w, 3) uint8 BGR.
         pipeline: of `inference_pipeline`.
 
@@ -72,7 +74,9 @@ def infer(model: Detector, images: Sequence[np.ndarray], pipeline: Compose) -> l
     Raises:
         UserError: an image is no such array.
     """
-    items = [_prepared(dict(img=image), index, pipeline) for index, image in enumerate(images)]
+    items = [
+        prepared(dict(img=image, img_id=index), pipeline) for index, image in enumerate(images)
+    ]
     return detect(model, {key: [item[key] for item in items] for key in _BATCH})
 
 
@@ -84,7 +88,7 @@ def detect(model: Detector, batch: dict) -> list[DetDataSample]:
 
     Args:
         model: of `init_detector`.
-        batch: `inputs`, (3, h, w) uint8 each, and `data_samples`.
+        batch: for each image `inputs`, (3, h, w) uint8, and `data_samples`; or lists of views.
 
     Returns:
         A sample for each, on the CPU; `pred_instances` has `scores` (N,), `labels` (N,), `bboxes`
@@ -92,11 +96,11 @@ def detect(model: Detector, batch: dict) -> list[DetDataSample]:
     """
     found: list[DetDataSample] = []
     pairs = zip(batch['inputs'], batch['data_samples'], strict=True)
-    for _, group in groupby(pairs, key=lambda pair: pair[0].shape):
-        inputs, samples = map(list, zip(*group, strict=True))
+    for _, group in groupby(pairs, key=lambda pair: _shapes(pair[0])):
+        together = pseudo_collate([dict(zip(_BATCH, pair, strict=True)) for pair in group])
         # Not inference_mode: scripts change results in place.
         with torch.no_grad():
-            predicted = model.test_step(dict(inputs=inputs, data_samples=samples))
+            predicted = model.test_step(together)
         found += [sample.cpu() for sample in predicted]
     for sample in found:
         boxes = sample.pred_instances.masks.get_bboxes()
@@ -104,12 +108,31 @@ def detect(model: Detector, batch: dict) -> list[DetDataSample]:
     return found
 
 
-def _prepared(image: dict, index: int, pipeline: Compose) -> dict:
-    item = pipeline(dict(image, img_id=index))
+def _shapes(views: torch.Tensor | Sequence[torch.Tensor]) -> list[torch.Size]:
+    """Return the size of an image, or of each of its views."""
+    return [view.shape for view in ([views] if isinstance(views, torch.Tensor) else views)]
+
+
+def prepared(image: dict | str | np.ndarray, pipeline: Callable) -> dict:
+    """Return what a pipeline makes of an image.
+
+    Raises:
+        UserError: it makes nothing of it.
+    """
+    item = pipeline(image)
     if not isinstance(item, dict):
-        name = image.get('img_path', 'an array')
-        raise UserError(f'the test pipeline leaves {name} out: take out the step that does')
+        named = image.get('img_path', 'an array') if isinstance(image, dict) else image
+        raise UserError(f'the test pipeline leaves {named} out: take out the step that does')
     return item
+
+
+def with_bitmaps(sample: DetDataSample) -> DetDataSample:
+    """Return a sample as mmdetection's is: `masks` (N, h, w) boolean."""
+    instances = sample.pred_instances.new()
+    instances.masks = sample.pred_instances.masks.to_tensor()
+    changed = sample.new()
+    changed.pred_instances = instances
+    return changed
 
 
 def inference_detector(
@@ -136,9 +159,8 @@ def inference_detector(
     pipeline = test_pipeline or inference_pipeline(model.cfg)
     samples = []
     for img in imgs if several else [imgs]:
-        image = dict(img=img) if isinstance(img, np.ndarray) else dict(img_path=str(img))
-        item = _prepared(image, 0, pipeline)
+        key = 'img' if isinstance(img, np.ndarray) else 'img_path'
+        item = prepared({key: img if key == 'img' else str(img), 'img_id': 0}, pipeline)
         (sample,) = detect(model, {key: [item[key]] for key in _BATCH})
-        sample.pred_instances.masks = sample.pred_instances.masks.to_tensor()
-        samples.append(sample)
+        samples.append(with_bitmaps(sample))
     return samples if several else samples[0]

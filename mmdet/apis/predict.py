@@ -1,7 +1,7 @@
 """One generator beneath all of it: pictures of any source in, predictions out."""
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from contextlib import closing
 from difflib import get_close_matches
 from itertools import islice
@@ -16,6 +16,7 @@ from .detector import Detector, load_detector
 from .inference import infer, inference_pipeline
 from .prediction import Prediction
 from .sources import Pictures, Source, open_source
+from .tiles import infer_tiled, tile_boxes
 
 
 @overload
@@ -27,9 +28,10 @@ def predict(
     batch_size: int = 1,
     score_thr: float = 0.0,
     classes: Collection[str] | None = None,
+    tile: int | None = None,
     device: str | None = None,
     strict: bool = False,
-) -> Iterator[Prediction]: ...
+) -> Generator[Prediction, None, None]: ...
 @overload
 def predict(
     model: Detector | str | Path,
@@ -39,6 +41,7 @@ def predict(
     batch_size: int = 1,
     score_thr: float = 0.0,
     classes: Collection[str] | None = None,
+    tile: int | None = None,
     device: str | None = None,
     strict: bool = False,
 ) -> list[Prediction]: ...
@@ -50,9 +53,10 @@ def predict(
     batch_size: int = 1,
     score_thr: float = 0.0,
     classes: Collection[str] | None = None,
+    tile: int | None = None,
     device: str | None = None,
     strict: bool = False,
-) -> Iterator[Prediction] | list[Prediction]:
+) -> Generator[Prediction, None, None] | list[Prediction]:
     """Find the instances in the pictures of a source.
 
     What is wrong with the model, the source or an option is raised by the call itself, before the
@@ -68,8 +72,9 @@ def predict(
         score_thr: instances that score less are left out, from 0 to 1; what scores less than
             the `test_cfg` of the model's config asks for is not there anyway.
         classes: names of classes, of which alone instances are wanted; by default all.
-        device: where a checkpoint's model runs; by default the first GPU, else the CPU. A model
-            stays where it is.
+        tile: look at large pictures in squares of so many pixels a side, see `infer_tiled`; smaller
+            pictures are seen at once.
+        device: where a checkpoint's model runs; by default the first GPU, else the CPU.
         strict: a broken picture or frame among several raises. Otherwise it is left out, so that
             there may be fewer results than pictures; a warning at the end says which.
 
@@ -81,10 +86,16 @@ def predict(
         raise UserError(f'batch_size is {batch_size}: it takes 1 or more')
     if not 0 <= score_thr <= 1:
         raise UserError(f'score_thr is {score_thr}: it takes a number from 0 to 1')
+    if tile is not None:
+        tile_boxes((1, 1), tile)  # raises if there are no such tiles
+    if device is not None and not isinstance(model, str | Path):
+        raise UserError(
+            f'device is {device!r}, but a model stays where it is: name it when loading'
+        )
     detector = load_detector(model, device=device) if isinstance(model, str | Path) else model
     wanted = None if classes is None else known_classes(classes, detector.dataset_meta['classes'])
     pictures = open_source(source, strict=strict)
-    found = _predict(detector, pictures, batch_size, score_thr, wanted)
+    found = _predict(detector, pictures, batch_size, tile, score_thr, wanted)
     if pictures is not source:
         found = _with_warning(found, pictures)
     return found if stream else list(found)
@@ -110,13 +121,21 @@ def _predict(
     model: Detector,
     pictures: Pictures,
     batch_size: int,
+    tile: int | None,
     score_thr: float,
     classes: Collection[str] | None,
-) -> Iterator[Prediction]:
+) -> Generator[Prediction, None, None]:
     pipeline = inference_pipeline(model.cfg)
     with closing(iter(pictures)) as remaining:
         while batch := list(islice(remaining, batch_size)):
-            samples = infer(model, [picture.image for picture in batch], pipeline)
+            images = [picture.image for picture in batch]
+            if tile is None:
+                samples = infer(model, images, pipeline)
+            else:
+                samples = [
+                    infer_tiled(model, image, tile=tile, batch_size=batch_size, pipeline=pipeline)
+                    for image in images
+                ]
             for picture, sample in zip(batch, samples, strict=True):
                 prediction = Prediction(
                     image=picture.image,
@@ -130,7 +149,9 @@ def _predict(
                 yield prediction.filter(score_thr, classes)
 
 
-def _with_warning(found: Iterator[Prediction], pictures: Pictures) -> Iterator[Prediction]:
+def _with_warning(
+    found: Generator[Prediction, None, None], pictures: Pictures
+) -> Generator[Prediction, None, None]:
     yield from found
     for complaint in pictures.broken:
         print_log(f'left out: {complaint}', logger='current', level=logging.WARNING)

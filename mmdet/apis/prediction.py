@@ -9,14 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from mmengine.structures import InstanceData
 
-from mmdet.errors import UserError
+from mmdet.errors import missing_package
 from mmdet.structures import RLEMasks
 from mmdet.structures.outlines import join, trace
 from mmdet.visualization import draw_instances
+from mmdet.visualization.image_file import write_image
 from mmdet.visualization.palette import Color, class_colors
 
 from .convert import coco_results, labelme_file, yolo_lines
@@ -130,9 +130,13 @@ class Prediction:
         return drawn[..., ::-1]
 
     def save(self, path: str | Path) -> None:
-        """Write the picture of `plot`."""
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), self.plot())
+        """Write the picture of `plot` in the format that the file's name ends in.
+
+        Raises:
+            UserError: there is no such format.
+            OSError: it cannot be written.
+        """
+        write_image(Path(path), self.plot())
 
     def to_coco(
         self,
@@ -194,10 +198,7 @@ class Prediction:
         try:
             from supervision import Detections
         except ImportError:
-            raise UserError(
-                'to_supervision needs supervision, which is not installed: '
-                "pip install 'mmdet-solo[supervision]'"
-            ) from None
+            raise missing_package('to_supervision needs supervision', 'supervision') from None
         return Detections(
             xyxy=self.boxes,
             mask=self.masks,

@@ -19,4 +19,8 @@ COMMANDS = {
     'train': Command('mmdet.cli.train', 'train a detector'),
     'train-dist': Command('mmdet.cli.train_dist', 'train in several processes, one a GPU'),
     'test': Command('mmdet.cli.test', 'test a detector: figures, detections, pictures'),
+    'publish': Command('mmdet.cli.publish', 'make the file to hand out of a checkpoint'),
+    'convert': Command('mmdet.cli.convert', "turn another code base's checkpoint into ours"),
+    'predict': Command('mmdet.cli.predict', 'predict: pictures, folders, videos, cameras, streams'),
+    'export': Command('mmdet.cli.export', 'write a detector as ONNX, torch.export or OpenVINO'),
 }

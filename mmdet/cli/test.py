@@ -6,7 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.dist import is_main_process
+from mmengine.hooks import PrepareTTAHook
 from mmengine.runner import Runner
 
 from mmdet.engine.checkpoint import check_fit
@@ -16,12 +18,14 @@ from mmdet.engine.config import (
     load_config,
     metrics_of,
     require_stage,
+    with_tta,
 )
 from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.engine.launch import build_runner
 from mmdet.engine.preflight import check_files
 from mmdet.errors import UserError
 from mmdet.evaluation import CocoMetric
+from mmdet.export import ExportedDetector, is_exported
 from mmdet.registry import HOOKS, METRICS
 
 
@@ -29,7 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line, this process's own if it is None."""
     parser = argparse.ArgumentParser(description='Test a detector')
     parser.add_argument('config', help='config file, or the name of a shipped one')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint file, or one that export has written')
     parser.add_argument('--out', metavar='FILE', help="write the detections, in COCO's JSON format")
     parser.add_argument(
         '--show-dir',
@@ -45,6 +49,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='for how long each is shown; 0 waits for the space bar',
     )
     parser.add_argument('--show-limit', type=int, metavar='N', help='draw N images at most')
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="test-time augmentation: the config's tta_pipeline, or each image mirrored, too",
+    )
     add_common_arguments(parser)
     return parser.parse_args(argv)
 
@@ -61,7 +70,17 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     args = parse_args(argv)
     cfg = load_config(args)
     require_stage(cfg, 'test', source=args.config)
-    cfg.load_from = args.checkpoint
+    exported = is_exported(args.checkpoint)
+    if exported and args.tta:
+        raise UserError(
+            f'{args.checkpoint} is an exported file, which takes one view of an image: '
+            'name the checkpoint, or leave --tta out'
+        )
+    if exported:
+        _take_exported(cfg, args.checkpoint)
+    else:
+        cfg = with_tta(cfg) if args.tta else cfg
+        cfg.load_from = args.checkpoint
     cfg.resume = False  # the config that a resumed run saved says otherwise
     named = metrics_of(cfg.test_evaluator)
     coco_metrics = [metric for metric in named if is_a(metric, METRICS, CocoMetric)]
@@ -90,10 +109,24 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     folders += [os.path.dirname(args.out) or '.'] if args.out else []
     check_files(cfg, ('test',), folders=folders)
     runner = build_runner(cfg)
-    check_fit(runner.model, args.checkpoint)
+    if not exported:
+        check_fit(runner.model, args.checkpoint)
+    if args.tta:
+        runner.register_hook(PrepareTTAHook(cfg.tta_model.to_dict()))
     metrics = runner.test()
     if is_main_process():
         path = Path(cfg.work_dir, 'metrics.json')
         path.write_text(json.dumps(metrics, indent=2) + '\n')
         print(f'metrics: {path}', flush=True)
     return runner
+
+
+def _take_exported(cfg: Config, path: str) -> None:
+    """Put an exported file in the place of a config's model."""
+    if cfg.launcher != 'none':
+        raise UserError(f'{path} is an exported file: one process tests it, without --launcher')
+    number, wanted = len(ExportedDetector(path).metadata.classes), cfg.model.mask_head.num_classes
+    if number != wanted:
+        raise UserError(f'{path} has {number} classes, the config {wanted}: is it another model?')
+    cfg.model = dict(type='ExportedDetector', path=path)
+    cfg.load_from = None

@@ -25,9 +25,15 @@ from mmdet.errors import UserError
 
 from .file_backend import read_bytes
 
+IMAGE_SUFFIXES = (
+    *('.avif', '.bmp', '.dib', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png'),
+    *('.pnm', '.ppm', '.tif', '.tiff', '.webp'),
+)
+"""By which an image is told from other files, in small letters."""
 
-class UnreadableImageError(UserError):
-    """An image that is missing or broken."""
+
+class UnreadableError(UserError):
+    """An image or video that is missing or broken, without which others can be looked at."""
 
 
 def read_image(
@@ -55,7 +61,7 @@ def read_image(
         file holds.
 
     Raises:
-        UnreadableImageError: the file is missing, cannot be read, or is no image.
+        UnreadableError: the file is missing, cannot be read, or is no image.
         UserError: the image has another size than `size`, or the backend cannot read it.
     """
     content = _read_bytes(path, backend_args)
@@ -98,9 +104,9 @@ def _read_bytes(path: str, backend_args: dict | None) -> bytes:
             if '\\' in path
             else ''
         )
-        raise UnreadableImageError(f'image {path} does not exist{hint}') from None
+        raise UnreadableError(f'image {path} does not exist{hint}') from None
     except OSError as error:
-        raise UnreadableImageError(f'image {path} cannot be read: {error}') from None
+        raise UnreadableError(f'image {path} cannot be read: {error}') from None
 
 
 def _decode(content: bytes, path: str, flag: str, imdecode_backend: str) -> np.ndarray:
@@ -116,7 +122,7 @@ def _decode(content: bytes, path: str, flag: str, imdecode_backend: str) -> np.n
             f"imdecode_backend={imdecode_backend!r} ({error}); 'color' and 'cv2' read any image"
         ) from None
     if image is None:
-        raise UnreadableImageError(
+        raise UnreadableError(
             f'image {path} cannot be read: it is broken or no image; '
             'replace the file or leave it out'
         )

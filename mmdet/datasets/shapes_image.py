@@ -180,25 +180,29 @@ def _contrasting_colour(rng: Generator, behind: np.ndarray) -> np.ndarray:
 # --- Images. ---
 
 
-def draw_image(rng: Generator) -> tuple[np.ndarray, list[int], np.ndarray]:
-    """Draw one image with 0 to 12 objects, of which later ones may partly hide earlier ones.
+def draw_image(
+    rng: Generator, *, size: tuple[int, int] | None = None, max_objects: int = MAX_OBJECTS
+) -> tuple[np.ndarray, list[int], np.ndarray]:
+    """Draw one image with some objects, of which later ones may partly hide earlier ones.
 
     Nothing that can be seen goes unlabelled: an object that would hide too much of another is put
     elsewhere or left out.
 
     Args:
         rng: Source of randomness; the same state gives the same image.
+        size: (height, width) in pixels; by default one of ``IMAGE_SIZES``.
+        max_objects: At most so many, and at most 255; there may be none.
 
     Returns:
         The image, (h, w, 3) uint8 BGR; the objects' labels, indices into ``CLASSES``; and the
         visible part of each object, (n, h, w) uint8 of 0 and 1, no two of which overlap.
     """
-    height, width = IMAGE_SIZES[rng.integers(len(IMAGE_SIZES))]
+    height, width = size or IMAGE_SIZES[rng.integers(len(IMAGE_SIZES))]
     canvas = _texture(rng, rng.uniform(20, 235, size=3), height, width)
     owner = np.zeros((height, width), dtype=np.uint8)  # the object seen at a pixel, from 1 on
     labels: list[int] = []
     areas: list[int] = []
-    for _ in range(_num_objects(rng)):
+    for _ in range(_num_objects(rng, max_objects)):
         label = int(rng.integers(len(CLASSES)))
         placed = _place(rng, CLASSES[label], owner, areas)
         if placed is None:
@@ -213,10 +217,10 @@ def draw_image(rng: Generator) -> tuple[np.ndarray, list[int], np.ndarray]:
     return _photograph(rng, canvas), labels, np.array(masks).reshape(-1, height, width)
 
 
-def _num_objects(rng: Generator) -> int:
+def _num_objects(rng: Generator, max_objects: int) -> int:
     if rng.random() < EMPTY_FRACTION:
         return 0
-    return int(rng.integers(1, MAX_OBJECTS + 1, size=2).min())
+    return int(rng.integers(1, max_objects + 1, size=2).min())
 
 
 def _random_size(rng: Generator) -> float:

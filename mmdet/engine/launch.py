@@ -10,6 +10,7 @@ from mmdet.registry import RUNNERS
 from .hooks import PreflightHook
 from .processes import start_processes
 from .runner import Runner
+from .wrapper import device_of
 
 
 def build_runner(cfg: Config) -> MMEngineRunner:
@@ -22,5 +23,5 @@ def build_runner(cfg: Config) -> MMEngineRunner:
         start_processes(cfg)
     runner = build_runner_from_cfg(cfg, RUNNERS) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.register_hook(PreflightHook())
-    warn_of_slow_ops(next(runner.model.parameters()).device.type)
+    warn_of_slow_ops(device_of(runner.model).type)
     return runner

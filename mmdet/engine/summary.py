@@ -8,7 +8,7 @@ from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 
-from .wrapper import unwrapped
+from .wrapper import device_of, unwrapped
 
 
 def describe_training(runner: Runner) -> str:
@@ -96,7 +96,7 @@ def _schedule(runner: Runner) -> str:
 
 
 def _device(runner: Runner) -> str:
-    device = next(runner.model.parameters()).device
+    device = device_of(runner.model)
     processes = get_world_size()
     if device.type == 'cuda':
         name = torch.cuda.get_device_name(device)

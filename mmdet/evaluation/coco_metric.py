@@ -17,6 +17,7 @@ from mmdet.datasets.coco_file import CocoFile, category_labels, read_coco_file
 from mmdet.datasets.coco_values import Identifier
 from mmdet.errors import UserError
 from mmdet.registry import METRICS
+from mmdet.structures.segmentation import json_rle
 
 Metric = Literal['segm', 'bbox']
 
@@ -239,10 +240,7 @@ def _write_results(detections: list[dict], category_ids: Sequence[Identifier], p
             image_id=detection['image_id'],
             category_id=category_ids[detection['label']],
             score=detection['score'],
-            segmentation={
-                **detection['segmentation'],
-                'counts': detection['segmentation']['counts'].decode(),
-            },
+            segmentation=json_rle(detection['segmentation']),
         )
         for detection in detections
     ]

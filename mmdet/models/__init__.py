@@ -2,7 +2,7 @@
 
 from .backbones import ResNet, TIMMBackbone
 from .data_preprocessor import BatchFixedSizePad, DetDataPreprocessor
-from .detectors import SOLO
+from .detectors import SOLO, DetTTAModel
 from .heads import (
     BaseSOLOHead,
     DecoupledSOLOHead,
@@ -21,6 +21,7 @@ __all__ = [
     'DecoupledSOLOHead',
     'DecoupledSOLOLightHead',
     'DetDataPreprocessor',
+    'DetTTAModel',
     'DiceLoss',
     'FocalLoss',
     'ResNet',

@@ -98,7 +98,7 @@ def decode(
     scores: Sequence[Tensor],
     draw: DrawMasks,
     *,
-    strides: Sequence[int],
+    strides: Sequence[float],
     mask_size: tuple[int, int],
     img_shape: tuple[int, int],
     ori_shape: tuple[int, int],
@@ -138,7 +138,7 @@ def find_candidates(
     scores: Sequence[Tensor],
     draw: DrawMasks,
     *,
-    strides: Sequence[int],
+    strides: Sequence[float],
     mask_size: tuple[int, int],
     cfg: DecodeConfig,
 ) -> Candidates:

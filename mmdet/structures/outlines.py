@@ -25,7 +25,8 @@ def trace(mask: np.ndarray, *, tolerance: float) -> list[list[np.ndarray]]:
         (n, 2) float32 polygons, n at least 3; an empty mask has none.
 
     Example:
-        >>> trace(np.ones((2, 3)), tolerance=0.5)[0][0].round().astype(int).tolist()
+        >>> ((outline,),) = trace(np.ones((2, 3)), tolerance=0.5)
+        >>> outline.round().astype(int).tolist()
         [[0, 0], [0, 2], [3, 2], [3, 0]]
     """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

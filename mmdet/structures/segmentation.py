@@ -32,6 +32,17 @@ def as_rle(segmentation: Segmentation, height: int, width: int) -> dict:
     return segmentation
 
 
+def json_rle(rle: dict) -> dict:
+    """Return COCO's RLE with its counts as text, as JSON holds it.
+
+    Example:
+        >>> json_rle(dict(size=[1, 2], counts=b'02'))
+        {'size': [1, 2], 'counts': '02'}
+    """
+    height, width = rle['size']
+    return dict(size=[int(height), int(width)], counts=rle['counts'].decode())
+
+
 def encode_mask(mask: np.ndarray) -> Segmentation:
     """Write a mask (h, w) of 0 and 1 as COCO polygons, or as run lengths where those would lie.
 

@@ -15,6 +15,12 @@ from .palette import Color
 WHITE = (255, 255, 255)
 
 
+def default_sizes(height: int, width: int) -> tuple[int, float]:
+    """Return the width of lines in pixels, and OpenCV's scale of text, that suit an image."""
+    side = min(height, width)
+    return max(1, round(side / 400)), max(0.35, side / 1200)
+
+
 def draw_instances(
     image: np.ndarray,
     masks: np.ndarray,
@@ -23,6 +29,7 @@ def draw_instances(
     *,
     alpha: float = 0.45,
     line_width: int | None = None,
+    text_scale: float | None = None,
     text_colors: Sequence[Color] | None = None,
     box_colors: Sequence[Color] | None = None,
 ) -> np.ndarray:
@@ -35,11 +42,13 @@ def draw_instances(
         colors: N RGB colours of the masks.
         alpha: strength of the tint, from 0 to 1.
         line_width: of outlines and boxes in pixels; by default it grows with the image.
+        text_scale: of the captions, as OpenCV scales text; by default it grows with the image.
         text_colors: N RGB colours of the captions; white by default.
         box_colors: N RGB colours of the boxes around the masks; by default there are no boxes.
     """
     canvas = image.copy()
-    width = line_width or max(1, round(min(image.shape[:2]) / 400))
+    width, scale = default_sizes(*image.shape[:2])
+    width, scale = line_width or width, text_scale or scale
     for mask, color in zip(masks, colors, strict=True):
         inside = mask.astype(bool)
         tint = (1 - alpha) * canvas[inside] + alpha * np.asarray(color)
@@ -52,7 +61,7 @@ def draw_instances(
         _boxes(canvas, masks, box_colors, width)
     text_colors = text_colors or [WHITE] * len(masks)
     for mask, caption, color, text in zip(masks, captions, colors, text_colors, strict=True):
-        _caption(canvas, mask, caption, background=color, color=text)
+        _caption(canvas, mask, caption, scale, background=color, color=text)
     return canvas
 
 
@@ -65,13 +74,18 @@ def _boxes(canvas: np.ndarray, masks: np.ndarray, colors: Sequence[Color], width
 
 
 def _caption(
-    canvas: np.ndarray, mask: np.ndarray, caption: str, *, background: Color, color: Color
+    canvas: np.ndarray,
+    mask: np.ndarray,
+    caption: str,
+    scale: float,
+    *,
+    background: Color,
+    color: Color,
 ) -> None:
     """Write on a darker shade of the mask's colour, at the mask's median pixel."""
     rows, columns = mask.nonzero()
     if not len(rows) or not caption:
         return
-    scale = max(0.35, min(canvas.shape[:2]) / 1200)
     font = cv2.FONT_HERSHEY_SIMPLEX
     (width, height), baseline = cv2.getTextSize(caption, font, scale, 1)
     x = int(np.clip(np.median(columns) - width / 2, 0, max(0, canvas.shape[1] - width)))

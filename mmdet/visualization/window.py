@@ -1,10 +1,65 @@
-"""Whether pictures can be shown in a window."""
+"""Windows that show pictures: one of OpenCV, for predictions, and those of mmengine's visualizer.
+
+The visualizer draws through matplotlib, which waits until its window is closed; frames of a camera
+want one that goes on by itself.
+"""
+
+import math
+import os
+import sys
+
+import cv2
+import numpy as np
 
 from mmdet.errors import UserError
 
+_ENDS = (ord('q'), ord('Q'), 27)  # 27: Esc
+_TITLE = 'mmdet-solo: space: go on, q: end'
+
+
+class Window:
+    """A window by OpenCV that shows one picture after the other.
+
+    Args:
+        wait_time: for how long each picture is shown, in seconds; 0 waits for a key. By default
+            2, and a frame until the next one.
+
+    Raises:
+        UserError: no window can be opened here.
+    """
+
+    def __init__(self, wait_time: float | None = None) -> None:
+        # OpenCV's Qt speaks to X alone. Without it, it would end the process.
+        if sys.platform == 'linux' and not os.environ.get('DISPLAY'):
+            raise UserError(
+                'no window can be opened: there is no display; leave --show out, and look at what '
+                'is written'
+            )
+        try:
+            cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        except cv2.error:
+            raise UserError(
+                'no window can be opened: this OpenCV has none; leave --show out, or '
+                'pip uninstall opencv-python-headless and pip install opencv-python'
+            ) from None
+        self._wait_time = wait_time
+
+    def show(self, image: np.ndarray, *, is_frame: bool) -> bool:
+        """Show a (h, w, 3) BGR picture; return whether to go on."""
+        wait_time = self._wait_time
+        if wait_time is None:
+            wait_time = 0.001 if is_frame else 2.0
+        cv2.imshow(_TITLE, image)
+        # OpenCV waits for ever for 0 ms.
+        return cv2.waitKey(math.ceil(wait_time * 1000)) & 0xFF not in _ENDS
+
+    def close(self) -> None:
+        """Close the window."""
+        cv2.destroyWindow(_TITLE)
+
 
 def check_window() -> None:
-    """Make sure that matplotlib, by which mmengine shows pictures, can open a window.
+    """Make sure that matplotlib, by which mmengine's visualizer shows pictures, can open a window.
 
     Raises:
         UserError: it cannot, for want of a display or of a toolkit for windows.

@@ -5,26 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from mmdet.apis import init_detector, predict
+from mmdet.apis import infer_tiled, predict
 from mmdet.errors import UserError
+from tests.apis.models import detector_of, write_checkpoint
 from tests.apis.videos import scene, write_pictures
 
 
 @pytest.fixture
 def model(tiny_model):
-    tiny_model['test_cfg'].update(mask_thr=0.01, max_per_img=5)
-    pipeline = [
-        dict(type='LoadImageFromFile'),
-        dict(type='Resize', scale=(128, 96), keep_ratio=True),
-        dict(type='PackDetInputs', meta_keys=('ori_shape', 'img_shape', 'scale_factor')),
-    ]
-    dataset = dict(pipeline=pipeline, metainfo=dict(classes=('red', 'green', 'blue')))
-    return init_detector(
-        Config(dict(model=tiny_model, test_dataloader=dict(dataset=dataset))), device='cpu'
-    )
+    return detector_of(tiny_model)
 
 
 def test_a_prediction_says_where_it_came_from(model, tmp_path):
@@ -47,6 +38,31 @@ def test_batches_change_nothing(model):
         # The last digits of a convolution depend on the batch, and so a pixel at the threshold.
         assert (alone.masks != together.masks).mean() < 1e-3
         assert (alone.image == together.image).all()
+
+
+@pytest.mark.parametrize(('tile', 'sizes'), [(None, [4, 3]), (96, [2] * 7)])
+def test_batches_go_through_together(model, monkeypatch, tile, sizes):
+    seen, test_step = [], model.test_step
+    monkeypatch.setattr(
+        model, 'test_step', lambda data: seen.append(len(data['inputs'])) or test_step(data)
+    )
+    predict(model, [scene(n) for n in range(7)], batch_size=4, tile=tile)
+    assert seen == sizes
+
+
+def test_colours_are_the_models(model):
+    colors = [(1, 2, 3), (4, 5, 6), (7, 8, 9)]
+    model.dataset_meta['palette'] = colors
+    (found,) = predict(model, scene(0))
+    assert found.palette == colors
+
+
+def test_a_device_is_for_a_checkpoint(model, tiny_model, tmp_path):
+    path = write_checkpoint(tmp_path / 'a.pth', tiny_model)
+    with pytest.raises(UserError, match="there is no device 'gpu'"):
+        predict(path, scene(0), device='gpu')
+    with pytest.raises(UserError, match='a model stays where it is'):
+        predict(model, scene(0), device='cpu')
 
 
 @pytest.mark.parametrize('batch_size', [1, 4])
@@ -81,11 +97,22 @@ def test_scores_and_classes(model):
     assert len(none) == 0
 
 
+def test_tiles(model):
+    large = np.tile(scene(0), (2, 2, 1))
+    (tiled,) = predict(model, large, tile=96)
+    expected = infer_tiled(model, large, tile=96).pred_instances
+    np.testing.assert_array_equal(tiled.scores, expected.scores.numpy())
+    assert tiled.rles == expected.masks.rles
+    (whole,) = predict(model, large)
+    assert len(tiled) > len(whole)
+
+
 @pytest.mark.parametrize(
     ('options', 'said'),
     [
         (dict(classes=['gren']), "knows no class 'gren'; did you mean 'green'?"),
-        (dict(classes=['zebra crossing']), 'it knows red, green, blue'),
+        (dict(classes=['zebra crossing']), 'it knows red, green, traffic light/blue'),
+        (dict(tile=0), 'tile'),
         (dict(batch_size=0), 'batch_size is 0'),
         (dict(score_thr=30), 'score_thr is 30: it takes a number from 0 to 1'),
     ],

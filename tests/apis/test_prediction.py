@@ -61,7 +61,31 @@ def filled(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
     return canvas.astype(bool)
 
 
+# --- the picture --------------------------------------------------------------------------------
+
+
+def test_saving(shapes, tmp_path):
+    shapes.save(tmp_path / 'new' / 'a.png')
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'new' / 'a.png')), shapes.plot())
+    for name in ('a.txt', 'a'):
+        with pytest.raises(UserError, match='ending in'):
+            shapes.save(tmp_path / name)
+    (tmp_path / 'b.png').mkdir()
+    with pytest.raises(OSError):
+        shapes.save(tmp_path / 'b.png')
+
+
 # --- polygons -----------------------------------------------------------------------------------
+
+
+def test_how_it_is_drawn():
+    mask = np.zeros((1, 100, 100), np.uint8)
+    mask[0, 10:90, 10:90] = np.tri(80)  # its box has a corner where it has no pixel
+    found = prediction_of(mask, [0], palette=[(0, 0, 255)] * len(CLASSES))
+    assert not found.plot(alpha=0)[80, 20].any()
+    assert found.plot(alpha=1)[80, 20].tolist() == [255, 0, 0]
+    assert not found.plot()[10, 89].any()
+    assert found.plot(boxes=True)[10, 89].tolist() == [255, 0, 0]
 
 
 def test_polygons_have_the_parts_and_the_holes():

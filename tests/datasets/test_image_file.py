@@ -9,7 +9,7 @@ from mmengine.logging import MMLogger
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmdet.datasets.image_file import UnreadableImageError, _say_unturned, read_image
+from mmdet.datasets.image_file import UnreadableError, _say_unturned, read_image
 from mmdet.errors import UserError, exit_on_user_error
 from tests.datasets.transforms.results import apply
 
@@ -154,12 +154,12 @@ def test_files_that_are_no_image_are_named(tmp_path, backend):
     path = tmp_path / 'a.jpg'
     for content in (b'', b'no picture', b'\xff\xd8\xff\xe0\x00\x10JFIF'):
         path.write_bytes(content)
-        with pytest.raises(UnreadableImageError, match=r'a\.jpg cannot be read: it is broken'):
+        with pytest.raises(UnreadableError, match=r'a\.jpg cannot be read: it is broken'):
             read_image(str(path), imdecode_backend=backend)
     path.unlink()
-    with pytest.raises(UnreadableImageError, match=r'a\.jpg does not exist$'):
+    with pytest.raises(UnreadableError, match=r'a\.jpg does not exist$'):
         read_image(str(path))
-    with pytest.raises(UnreadableImageError, match=r'exist; .*backslashes'):
+    with pytest.raises(UnreadableError, match=r'exist; .*backslashes'):
         read_image(str(tmp_path / 'images\\a.jpg'))
 
 

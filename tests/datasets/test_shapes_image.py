@@ -81,3 +81,10 @@ def test_objects_differ_from_what_is_around_them(drawn):
             difference = image[mask == 1].mean(axis=0) - image[grown > mask].mean(axis=0)
             contrasts.append(np.linalg.norm(difference))
     assert np.quantile(contrasts, 0.05) > 30
+
+
+def test_an_image_of_a_wanted_size_with_many_objects():
+    rng = np.random.default_rng(7)
+    image, labels, masks = shapes_image.draw_image(rng, size=(480, 640), max_objects=100)
+    assert image.shape == (480, 640, 3) and masks.shape[1:] == (480, 640)
+    assert shapes_image.MAX_OBJECTS < len(labels) <= 100

@@ -4,6 +4,7 @@ It runs with this project's classes, or with mmengine's own in their place, to c
 """
 
 import multiprocessing
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -14,7 +15,9 @@ from typing import Literal
 import torch
 from mmengine.hooks import CheckpointHook as MMEngineHook
 from mmengine.model import BaseModel
+from mmengine.runner import CheckpointLoader
 from mmengine.runner import Runner as MMEngineRunner
+from mmengine.runner.checkpoint import load_from_local
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -49,6 +52,7 @@ def build(
     epochs: int = 3,
     custom_hooks: tuple = (),
     resume: bool = False,
+    log_level: str = 'ERROR',
     **checkpoint: object,
 ) -> MMEngineRunner:
     """Return a runner in a folder; further arguments are those of the checkpoint hook."""
@@ -59,7 +63,7 @@ def build(
         work_dir=str(folder),
         experiment_name=str(folder),
         default_scope='mmdet',
-        log_level='ERROR',
+        log_level=log_level,
         train_dataloader=DataLoader(IMAGES, batch_size=2),
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.001, momentum=0.9)),
@@ -69,15 +73,21 @@ def build(
     )
 
 
-def start(work: Callable[[], object], *, output: Path) -> BaseProcess:
+def start(kind: Kind, work: Callable[[], object], *, output: Path) -> BaseProcess:
     """Run something in a process of its own, forked: it need not import everything again."""
 
     def run() -> None:
         warnings.simplefilter('ignore')
         with output.open('w', buffering=1) as sys.stdout:
             sys.stderr = sys.stdout
-            with exit_on_user_error():
+            if kind == 'mmengine':
+                # Its loader as it was, and trustful, as it must be to load what it saved.
+                CheckpointLoader.register_scheme('', loader=load_from_local, force=True)
+                os.environ['TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'] = '1'
                 work()
+            else:
+                with exit_on_user_error():
+                    work()
 
     process = multiprocessing.get_context('fork').Process(target=run)
     process.start()

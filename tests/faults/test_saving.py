@@ -27,7 +27,7 @@ def killed_save(kind: Kind, folder: Path, *, point: int, signal_number: int) -> 
     """Kill a training when its second checkpoint has `point` of 20 parts of its size."""
     folder.mkdir()
     training = partial(build, kind, folder, megabytes=MEGABYTES)
-    process = start(lambda: training().train(), output=folder / 'output')
+    process = start(kind, lambda: training().train(), output=folder / 'output')
     first, second = folder / 'epoch_1.pth', 'epoch_2.pth'
     size = MEGABYTES << 20
     while process.is_alive():
@@ -36,6 +36,7 @@ def killed_save(kind: Kind, folder: Path, *, point: int, signal_number: int) -> 
             if written >= max(size * point // POINTS, 1):
                 os.kill(process.pid, signal_number)
                 break
+        time.sleep(1e-4)  # the other process needs the processor
     process.join(60)
     assert process.exitcode == -signal_number, (folder / 'output').read_text()
 
@@ -93,6 +94,7 @@ class KillAt(Hook):
 
 def test_killed_before_the_old_one_is_deleted(tmp_path):
     process = start(
+        'ours',
         lambda: build('ours', tmp_path, custom_hooks=(KillAt(),)).train(),
         output=tmp_path / 'output',
     )
@@ -122,6 +124,7 @@ def test_a_full_disk(tmp_path, mounted, kind):
     # mmengine deletes the first before there is a second, which then has room.
     keep = dict(ours=1, mmengine=2)[kind]
     process = start(
+        kind,
         lambda: build(kind, folder, megabytes=MEGABYTES, max_keep_ckpts=keep).train(),
         output=tmp_path / 'output',
     )

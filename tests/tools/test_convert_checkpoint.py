@@ -89,13 +89,13 @@ def test_an_unknown_layout(tmp_path, convert, capsys):
 
 
 def test_a_failure_leaves_the_old_file(tmp_path, convert, monkeypatch):
-    def full_disk(_: object, path: Path) -> None:
-        path.write_bytes(b'half')
+    def full_disk(path: Path, _: bytes) -> None:
+        path.write_text('half')
         raise OSError('no space left on device')
 
     torch.save(dict(state_dict=THEIRS), tmp_path / 'in.pth')
     (tmp_path / 'out.pth').write_bytes(b'old')
-    monkeypatch.setattr(torch, 'save', full_disk)
+    monkeypatch.setattr(Path, 'write_bytes', full_disk)
     with pytest.raises(OSError, match='no space'):
         convert(tmp_path / 'in.pth', tmp_path / 'out.pth')
     assert (tmp_path / 'out.pth').read_bytes() == b'old'

@@ -87,13 +87,32 @@ runpy.run_path('tools/train.py', run_name='__main__')
     assert 'segm_mAP' in done.stdout
 
 
-def test_what_needs_an_extra_names_it(run_plain):
-    program = """
+# By the extra's name.
+NEED_AN_EXTRA = """
+import sys
+from mmdet.apis import Prediction
+from mmdet.apis.outputs import VideoWriter
 from mmdet.errors import exit_on_user_error
+from mmdet.export import ExportedDetector
 from mmdet.models.backbones import TIMMBackbone
+from mmdet.web import build_page
+
+path = sys.argv[2]
 with exit_on_user_error():
-    TIMMBackbone('resnet18')
+    dict(
+        timm=lambda: TIMMBackbone('resnet18'),
+        video=lambda: VideoWriter(path),
+        demo=lambda: build_page({}),
+        export=lambda: ExportedDetector(path),
+        supervision=lambda: Prediction(None, None, ()).to_supervision(),
+    )[sys.argv[1]]()
 """
-    done = run_plain(program)
+
+
+@pytest.mark.parametrize('extra', ['timm', 'video', 'demo', 'export', 'supervision'])
+def test_what_needs_an_extra_names_it(run_plain, tmp_path, extra):
+    path = tmp_path / 'a.onnx'
+    path.write_text('')
+    done = run_plain(NEED_AN_EXTRA, extra, str(path))
     assert done.returncode == 2, done.stdout
-    assert done.stdout.splitlines()[-1].endswith("pip install 'mmdet-solo[timm]'")
+    assert done.stdout.splitlines()[-1].endswith(f"pip install 'mmdet-solo[{extra}]'")

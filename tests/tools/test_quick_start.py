@@ -1,5 +1,8 @@
 """tools/quick_start.py, as train.sh starts it: a training, then pictures."""
 
+import shlex
+import subprocess
+
 from mmengine.config import Config
 
 from tests.processes import run_tool
@@ -20,6 +23,16 @@ def test_pictures_lie_in_the_work_directory_that_the_config_names(
     assert (work_dir / 'test/metrics.json').is_file()
     for name in ('epoch_1.pth', 'curves.png', 'vis', 'mine.py'):
         assert f' {work_dir / name}\n' in run.stdout
+    # The last line runs it on a picture, wherever one is.
+    told, command = run.stdout.splitlines()[-2:]
+    assert told == 'To run it on a picture:'
+    used = subprocess.run(
+        shlex.split(command), cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert used.returncode == 0, used.stderr
+    assert used.stdout.startswith('1 picture, ')
+    (picture,) = (tmp_path / 'outputs/vis').iterdir()
+    assert (shapes_root / 'val2017' / picture.name).is_file()
     # The test leaves the training's own files alone: its visualizer is another.
     (settings,) = work_dir.glob('2*/vis_data/config.py')
     assert Config.fromfile(settings).load_from is None

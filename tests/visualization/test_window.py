@@ -1,8 +1,24 @@
+import cv2
+import numpy as np
 import pytest
 from matplotlib import pyplot
 
 from mmdet.errors import UserError
-from mmdet.visualization.window import check_window
+from mmdet.visualization.window import Window, check_window
+
+
+@pytest.mark.parametrize(
+    ('given', 'is_frame', 'waited'),
+    [(None, False, 2000), (None, True, 1), (0.5, True, 500), (0, True, 0)],
+)
+def test_a_window_waits_as_long_as_it_is_told(monkeypatch, given, is_frame, waited):
+    times = []
+    monkeypatch.setenv('DISPLAY', ':0')
+    for name in ('namedWindow', 'imshow'):
+        monkeypatch.setattr(cv2, name, lambda *_: None)
+    monkeypatch.setattr(cv2, 'waitKey', lambda time: times.append(time) or ord(' '))
+    assert Window(given).show(np.zeros((4, 4, 3), np.uint8), is_frame=is_frame)
+    assert times == [waited]
 
 
 def test_what_draws_into_files_opens_no_window(monkeypatch):

@@ -44,6 +44,7 @@ class Camera:
                 + '; name another number, a video or an address'
             )
         self.path = f'camera {number}'
+        self.root = ''
         self.broken: list[str] = []
         self.notes: list[str] = []
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from glob import glob, has_magic
-from os.path import isfile
+from os.path import abspath, commonpath, dirname, isfile
 from pathlib import Path
 from typing import Union
 from urllib.parse import urlsplit
@@ -10,27 +10,19 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
+from mmdet.datasets.image_file import IMAGE_SUFFIXES, UnreadableError
 from mmdet.errors import UserError
 
 from .camera import Camera
-from .images import Array, ImageFile
-from .picture import Pictures, UnreadableError
+from .picture import Array, ImageFile, Pictures
 from .several import Several
 from .stream import Stream
-from .video_file import VideoFile
+from .video_file import VIDEO_SUFFIXES, VideoFile
 
 # A string in quotes cannot be a part of `X | Y` when this is run.
 Source = Union[str, Path, int, np.ndarray, Pictures, Iterable['Source']]  # noqa: UP007
 
-IMAGES = (
-    *('.avif', '.bmp', '.dib', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png'),
-    *('.pnm', '.ppm', '.tif', '.tiff', '.webp'),
-)
-VIDEOS = (
-    *('.3gp', '.asf', '.avi', '.flv', '.gif', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg'),
-    *('.mpg', '.mts', '.ogv', '.ts', '.vob', '.webm', '.wmv'),
-)
-LIST = '.txt'
+_LIST = '.txt'
 
 
 def open_source(source: Source, *, strict: bool = False) -> Pictures:
@@ -79,7 +71,7 @@ def open_source(source: Source, *, strict: bool = False) -> Pictures:
 
 def _named(name: str, *, strict: bool) -> Pictures:
     if '://' in name:
-        is_image = name.startswith('http') and urlsplit(name).path.lower().endswith(IMAGES)
+        is_image = name.startswith('http') and urlsplit(name).path.lower().endswith(IMAGE_SUFFIXES)
         return ImageFile(name) if is_image else Stream(name, strict=strict)
     path = Path(name).expanduser()
     if path.is_dir():
@@ -96,7 +88,7 @@ def _named(name: str, *, strict: bool) -> Pictures:
             raise UserError(
                 f'no image or video matches {name}; within quotes, ** stands for any sub-folders'
             )
-        return Several(found, open_source, name=name, strict=strict)
+        return Several(found, open_source, name=name, strict=strict, root=_root(found))
     raise UnreadableError(_not_there(name, path))
 
 
@@ -108,7 +100,7 @@ def _not_there(name: str, path: Path) -> str:
 
 
 def _is_picture(name: str) -> bool:
-    return name.lower().endswith((*IMAGES, *VIDEOS))
+    return name.lower().endswith((*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))
 
 
 def _in_folder(folder: Path, *, strict: bool) -> Pictures:
@@ -118,23 +110,23 @@ def _in_folder(folder: Path, *, strict: bool) -> Pictures:
         if _is_picture(entry.name) and not entry.name.startswith('.') and entry.is_file()
     )
     if found:
-        return Several(found, open_source, name=str(folder), strict=strict)
+        return Several(found, open_source, name=str(folder), strict=strict, root=str(folder))
     deeper = any(_is_picture(entry.name) for entry in folder.rglob('*'))
     remedy = (
         f"those of its sub-folders are named by '{folder}/**'"
         if deeper
-        else f'an image ends in one of {", ".join(IMAGES)}'
+        else f'an image ends in one of {", ".join(IMAGE_SUFFIXES)}'
     )
     raise UserError(f'folder {folder} has no images or videos; {remedy}')
 
 
 def _in_file(path: Path, *, strict: bool) -> Pictures:
     suffix = path.suffix.lower()
-    if suffix == LIST:
+    if suffix == _LIST:
         return _in_list(path, strict=strict)
-    if suffix in IMAGES or (suffix not in VIDEOS and cv2.haveImageReader(str(path))):
-        return ImageFile(str(path))
-    return VideoFile(str(path), strict=strict)
+    if suffix in VIDEO_SUFFIXES or not (suffix in IMAGE_SUFFIXES or cv2.haveImageReader(str(path))):
+        return VideoFile(str(path), strict=strict)
+    return ImageFile(str(path))
 
 
 def _in_list(path: Path, *, strict: bool) -> Pictures:
@@ -147,7 +139,13 @@ def _in_list(path: Path, *, strict: bool) -> Pictures:
     if not named:
         raise UserError(f'list {path} names nothing: put the path of a picture in each line')
     items = [_beside(path, line) for line in named]
-    return Several(items, open_source, name=str(path), strict=strict)
+    return Several(items, open_source, name=str(path), strict=strict, root=_root(items))
+
+
+def _root(paths: list[str]) -> str:
+    """Return the folder that all of these are in or below."""
+    files = [path for path in paths if '://' not in path]
+    return commonpath(map(dirname, map(abspath, files))) if files else ''
 
 
 def _beside(list_file: Path, name: str) -> str:

@@ -1,12 +1,13 @@
-"""A picture to look at, and what yields such."""
+"""A picture to look at, what yields such, and what yields just one."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from os.path import dirname
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from mmdet.errors import UserError
+from mmdet.datasets.image_file import check_array, read_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +36,14 @@ class Pictures(Protocol):
     Attributes:
         total: how many pictures are expected, for a display of progress; None if nobody knows.
         live: it is a camera or a stream, which goes on until it is stopped.
+        root: the folder that all paths are in or below; empty if there is none.
         broken: what could not be read so far and was left out, a sentence each.
         notes: what else there is to say about it at its end, a sentence each.
     """
 
     total: int | None
     live: bool
+    root: str
     broken: list[str]
     notes: list[str]
 
@@ -49,5 +52,51 @@ class Pictures(Protocol):
         ...
 
 
-class UnreadableError(UserError):
-    """A picture or video that is missing or broken, without which the others can be looked at."""
+class ImageFile:
+    """An image's file or address, turned as its EXIF orientation says.
+
+    Args:
+        path: of it.
+    """
+
+    live: bool = False
+    total: int | None = 1
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.root = '' if '://' in path else dirname(path)
+        self.broken: list[str] = []
+        self.notes: list[str] = []
+
+    def __iter__(self) -> Generator[Picture, None, None]:
+        """Yield the picture.
+
+        Raises:
+            UnreadableError: it is missing or broken.
+        """
+        yield Picture(read_image(self.path), self.path)
+
+
+class Array:
+    """A picture in memory.
+
+    Args:
+        image: (h, w, 3) uint8 BGR.
+
+    Raises:
+        UserError: it is another array.
+    """
+
+    live: bool = False
+    total: int | None = 1
+
+    def __init__(self, image: np.ndarray) -> None:
+        check_array(image)
+        self.image = image
+        self.root = ''
+        self.broken: list[str] = []
+        self.notes: list[str] = []
+
+    def __iter__(self) -> Generator[Picture, None, None]:
+        """Yield the picture."""
+        yield Picture(self.image)

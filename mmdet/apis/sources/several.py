@@ -3,9 +3,10 @@
 from collections.abc import Callable, Generator, Iterable, Sized
 from typing import Generic, TypeVar
 
+from mmdet.datasets.image_file import UnreadableError
 from mmdet.errors import UserError
 
-from .picture import Picture, Pictures, UnreadableError
+from .picture import Picture, Pictures
 
 Item = TypeVar('Item')
 
@@ -17,6 +18,7 @@ class Several(Generic[Item]):
         items: the sources.
         opened: opens one.
         name: what to call all of them.
+        root: the folder that they are in or below, if there is one.
         strict: a broken one raises; otherwise it is noted in `broken`, and the next one follows.
     """
 
@@ -29,11 +31,13 @@ class Several(Generic[Item]):
         *,
         name: str,
         strict: bool,
+        root: str = '',
     ) -> None:
         self.items = items
         self.opened = opened
         self.name = name
         self.strict = strict
+        self.root = root
         self.total: int | None = len(items) if isinstance(items, Sized) else None
         self.broken: list[str] = []
         self.notes: list[str] = []

@@ -4,10 +4,11 @@ import time
 from collections.abc import Generator, Iterator
 from urllib.parse import urlsplit, urlunsplit
 
+from mmdet.datasets.image_file import UnreadableError
 from mmdet.errors import UserError
 
 from .newest import Newest
-from .picture import Picture, UnreadableError
+from .picture import Picture
 from .video_file import Frames, image_of, load_av, reason
 
 TIMEOUT = 10.0  # seconds
@@ -51,6 +52,7 @@ class Stream:
         self.live = self.container.duration is None
         stream = self.container.streams.video[0]
         self.total: int | None = None if self.live else stream.frames or None
+        self.root = ''
         self.broken: list[str] = []
         self.notes: list[str] = []
 

@@ -5,18 +5,26 @@ browsers show.
 """
 
 from collections.abc import Generator, Iterator
+from os.path import dirname
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmdet.errors import UserError
+from mmdet.datasets.image_file import UnreadableError
+from mmdet.errors import missing_package
 
-from .picture import Picture, UnreadableError
+from .picture import Picture
 
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
+
+VIDEO_SUFFIXES = (
+    *('.3gp', '.asf', '.avi', '.flv', '.gif', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg'),
+    *('.mpg', '.mts', '.ogv', '.ts', '.vob', '.webm', '.wmv'),
+)
+"""By which a video is told from other files, in small letters."""
 
 
 def load_av() -> ModuleType:
@@ -28,9 +36,7 @@ def load_av() -> ModuleType:
     try:
         import av
     except ImportError:
-        raise UserError(
-            "videos and streams need PyAV, which is not installed: pip install 'mmdet-solo[video]'"
-        ) from None
+        raise missing_package('videos and streams need PyAV', 'video') from None
     return av
 
 
@@ -66,6 +72,7 @@ class VideoFile:
         stream = self.container.streams.video[0]
         length = float(self.container.duration or 0) / av.time_base
         self.path = path
+        self.root = dirname(path)
         self.strict = strict
         self.total: int | None = (
             stream.frames or round(length * float(stream.average_rate or 0)) or None

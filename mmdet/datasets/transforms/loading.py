@@ -3,7 +3,7 @@
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mmdet.datasets.image_file import UnreadableImageError, check_array, read_image
+from mmdet.datasets.image_file import UnreadableError, check_array, read_image
 from mmdet.errors import UserError
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.masks import BitmapMasks
@@ -62,7 +62,7 @@ class LoadImageFromFile(BaseTransform):
                 imdecode_backend=self.imdecode_backend,
                 backend_args=self.backend_args,
             )
-        except UnreadableImageError as error:
+        except UnreadableError as error:
             if self.ignore_empty:
                 return None
             # What leaves a worker is known by its class's name.

@@ -1,17 +1,22 @@
 """Reading a checkpoint file without running anything in it."""
 
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import torch
 from mmengine.logging import print_log
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from mmdet.errors import Remedy, UserError
+
+from .archive import check_archive
+from .json_text import META, from_json
 
 # What mmengine and NumPy pickle into a checkpoint of a training: log histories, and methods by
 # name. None of it is in torch's list of what is safe.
@@ -50,7 +55,11 @@ def log_once(message: str) -> None:
 
 
 def read_file(
-    path: Path, *, map_location: str | torch.device | None, trust: bool = False
+    path: Path,
+    *,
+    map_location: str | torch.device | None,
+    trust: bool = False,
+    lazily: bool = False,
 ) -> dict[str, object]:
     """Read a `.safetensors` file, or one that `torch.save` wrote.
 
@@ -61,26 +70,34 @@ def read_file(
         path: the file.
         map_location: where the tensors go.
         trust: unpickle everything, which runs whatever code the file holds.
+        lazily: leave the tensors in the file until they are used, and do not compare checksums.
 
     Raises:
-        UserError: the file is missing, is no checkpoint, or asks to run code.
+        UserError: the file is missing, is no checkpoint, is damaged, or asks to run code.
     """
+    if path.is_dir():
+        raise UserError(f'checkpoint {path} is a folder: name a file in it')
     if not path.is_file():
         raise UserError(f'checkpoint {path} does not exist')
     if path.suffix == '.safetensors':
         return _read_safetensors(path, map_location=map_location)
-    if not _looks_pickled(path):
-        raise UserError(f'{path} is not a checkpoint')
+    kind = _kind(path)
+    if kind == 'archive' and not trust:
+        check_archive(path, checksums=not lazily)
     stand_ins: list[Callable | tuple[Callable, str]] = [
         (Placeholder, name) for name in _NAMES_IN_CHECKPOINTS
     ]
     try:
         with torch.serialization.safe_globals(stand_ins):
-            checkpoint = torch.load(path, map_location=map_location, weights_only=not trust)
+            checkpoint = torch.load(
+                path,
+                map_location=map_location,
+                weights_only=not trust,
+                mmap=lazily and kind == 'archive',
+            )
         places = list(_places(checkpoint, ()))
     except pickle.UnpicklingError as error:
-        reason = str(error).split('WeightsUnpickler error:')[-1].strip().splitlines()[0]
-        raise _refusal(path, reason.split(' Please use')[0].rstrip('.')) from None
+        raise _refusal(path, _asked_for(str(error))) from None
     except Exception as error:  # a damaged file may break torch's reader anywhere
         reason = str(error).partition('\n')[0]
         raise UserError(
@@ -102,16 +119,47 @@ def read_file(
 
 
 def _read_safetensors(path: Path, *, map_location: str | torch.device | None) -> dict:
+    path.open('rb').close()  # what may not be read, safetensors calls missing
     try:
-        return load_file(path, device=str(map_location or 'cpu'))
+        weights = load_file(path, device=str(map_location or 'cpu'))
+        with safe_open(path, 'pt') as file:
+            about = file.metadata() or {}
+        return dict(state_dict=weights, meta=from_json(about[META])) if META in about else weights
     except SafetensorError as error:
         raise UserError(f'{path} is not a safetensors file, or is cut off: {error}') from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f'{path}: {META} in its metadata cannot be read: {error}') from None
 
 
-def _looks_pickled(path: Path) -> bool:
-    """Return whether a file is torch's zip archive, or a pickle as torch < 1.6 wrote it."""
+def _kind(path: Path) -> Literal['archive', 'pickle']:
+    """Return whether a file is torch's zip archive, or a pickle as torch < 1.6 wrote it.
+
+    Raises:
+        UserError: it is neither.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            return 'archive'
+    except zipfile.BadZipFile:  # it is one, but a damaged one
+        return 'archive'
     with path.open('rb') as file:
-        return zipfile.is_zipfile(path) or file.read(1) == b'\x80'
+        start = file.read(4)
+    if start[:1] == b'\x80':
+        return 'pickle'
+    reason = 'it is empty' if not start else 'it is cut off' if start == b'PK\3\4' else ''
+    raise UserError(f'{path} is not a checkpoint{reason and ": " + reason}')
+
+
+def _asked_for(complaint: str) -> str:
+    """Return what of torch's complaint says what a file wants, without its advice."""
+    if found := re.search(r'GLOBAL ([\w.]+)', complaint):
+        return f'it asks for {found[1]}'
+    reason = complaint.split('WeightsUnpickler error:')[-1].strip().splitlines()[0]
+    if reason.startswith('Trying to call reduce'):
+        return 'it calls what another object in it would make'
+    if reason.startswith('Unsupported operand'):
+        return 'it is a pickle that torch did not write'
+    return reason.split(' Please use')[0].rstrip('.')
 
 
 def _refusal(path: Path, reason: str) -> UserError:

@@ -2,8 +2,9 @@
 
 from .check import check_config, check_model, require_stage
 from .load import add_common_arguments, load_config, read_config
-from .parts import datasets_of, is_a, metrics_of
+from .parts import datasets_of, is_a, metainfo_of, metrics_of, pipeline_of_tests
 from .shipped import find_config
+from .tta import with_tta
 
 __all__ = [
     'add_common_arguments',
@@ -13,7 +14,10 @@ __all__ = [
     'find_config',
     'is_a',
     'load_config',
+    'metainfo_of',
     'metrics_of',
+    'pipeline_of_tests',
     'read_config',
     'require_stage',
+    'with_tta',
 ]

@@ -16,7 +16,6 @@ from mmengine.utils.dl_utils import set_multi_processing
 
 from mmdet.errors import UserError
 from mmdet.registry import (
-    DATASETS,
     EVALUATOR,
     HOOKS,
     LOG_PROCESSORS,
@@ -29,7 +28,7 @@ from mmdet.registry import (
 
 from .loaders import check_loader
 from .objects import Place, check_object, check_values
-from .parts import datasets_of
+from .parts import datasets_of, metainfo_of
 from .signature import arguments_of, suggestion
 from .top_level import check_names
 from .training import check_optim_wrapper, check_other_loop, check_schedulers, check_train_cfg
@@ -56,7 +55,7 @@ def check_config(cfg: Mapping, *, source: str = 'the config', found: Sequence[st
         UserError: there are mistakes; each has its line, and the last line says the first, and how
             many they are.
     """
-    _refuse(sorted({*found, *_problems(cfg)}), source)
+    refuse(sorted({*found, *_problems(cfg)}), source)
 
 
 def check_model(cfg: Mapping, *, source: str) -> None:
@@ -64,10 +63,11 @@ def check_model(cfg: Mapping, *, source: str) -> None:
     found = () if cfg.get('model') else ("there is no 'model'",)
     keys = ('model', 'data_preprocessor')
     checks = (_CHECKS[key](cfg[key], key) for key in keys if cfg.get(key))
-    _refuse(sorted({*found, *chain.from_iterable(checks)}), source)
+    refuse(sorted({*found, *chain.from_iterable(checks)}), source)
 
 
-def _refuse(problems: Sequence[str], source: str) -> None:
+def refuse(problems: Sequence[str], source: str) -> None:
+    """Raise a `UserError` if there are problems with a source."""
     if len(problems) == 1:
         raise UserError(f'{source}: {problems[0]}')
     if problems:
@@ -171,10 +171,7 @@ def _check_num_classes(cfg: Mapping) -> Iterator[str]:
         return
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         for dataset in datasets_of(cfg.get(loader)):
-            name = dataset.get('type')
-            cls = DATASETS.get(name) if isinstance(name, str) else name
-            metainfo = dataset.get('metainfo') or {}
-            classes = metainfo.get('classes') or getattr(cls, 'METAINFO', {}).get('classes')
+            classes = metainfo_of(dataset).get('classes')
             if isinstance(classes, list | tuple) and len(classes) != num_classes:
                 yield (
                     f'model.mask_head.num_classes is {num_classes}, but {loader} has '

@@ -61,6 +61,7 @@ _WITHIN = {
     'mask_head': Place(mmdet_registry.MODELS, supplied=frozenset({'train_cfg', 'test_cfg'})),
     'mask_feature_head': Place(untyped=MaskFeatModule, supplied=frozenset({'in_channels'})),
     'test_cfg': Place(untyped=DecodeConfig),
+    'tta_cfg': Place(untyped=DecodeConfig),
     'data_preprocessor': Place(mmdet_registry.MODELS),
     'batch_augments': _MODULE,
     'norm_cfg': replace(_MODULE, handled=frozenset({'requires_grad'})),

@@ -1,8 +1,12 @@
-"""Where data sets and metrics stand in a config, however they are wrapped."""
+"""What a config says of its data sets, its metrics and its test pipeline, wherever they stand."""
 
 from collections.abc import Iterator, Mapping
 
+from mmengine.config import Config
 from mmengine.registry import Registry
+
+from mmdet.errors import UserError
+from mmdet.registry import DATASETS
 
 
 def is_a(node: Mapping, registry: Registry, cls: type) -> bool:
@@ -26,6 +30,31 @@ def _innermost(dataset: dict) -> Iterator[dict]:
         yield dataset
     for each in inner:
         yield from _innermost(each)
+
+
+def metainfo_of(dataset: Mapping) -> dict:
+    """Return what a data set's dict says of its classes, and else what its class knows."""
+    kind = dataset.get('type')
+    cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+    said = {key: value for key, value in (dataset.get('metainfo') or {}).items() if value}
+    return {**getattr(cls, 'METAINFO', {}), **said}
+
+
+def pipeline_of_tests(cfg: Mapping | Config) -> list[dict]:
+    """Return the steps that prepare an image for a test, or else for a validation.
+
+    Raises:
+        UserError: there are none.
+    """
+    loaders = (cfg.get(f'{stage}_dataloader') for stage in ('test', 'val'))
+    pipelines = (each.get('pipeline') for loader in loaders for each in datasets_of(loader))
+    steps = next(filter(None, pipelines), None) or cfg.get('test_pipeline')
+    if not steps:
+        raise UserError(
+            f'{getattr(cfg, "filename", None) or "the config"} has no test pipeline: '
+            'set test_dataloader.dataset.pipeline'
+        )
+    return list(steps)
 
 
 def metrics_of(evaluator: object) -> list[dict]:

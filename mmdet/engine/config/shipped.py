@@ -13,6 +13,13 @@ from mmdet.errors import UserError
 SHIPPED = (Path(__file__).parents[2] / '.mim/configs').resolve()
 
 
+def shipped_configs() -> dict[str, Path]:
+    """Return the shipped configs' files by their names, in alphabetical order."""
+    # What configs are made of has no name of its own.
+    paths = (path for path in SHIPPED.rglob('*.py') if path.relative_to(SHIPPED).parts[0][0] != '_')
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
+
+
 def find_config(name: str) -> Path:
     """Return the config file that a name means: a file's path, or else a shipped config's name.
 
@@ -29,8 +36,7 @@ def find_config(name: str) -> Path:
     if Path(name).is_file():
         return Path(name)
     shipped = {path.relative_to(SHIPPED).as_posix(): path for path in SHIPPED.rglob('*.py')}
-    # What configs are made of has no name of its own.
-    leaves = {path.stem: path for key, path in shipped.items() if not key.startswith('_')}
+    leaves = shipped_configs()
     wanted = os.path.normpath(name.removeprefix('mmdet::')).removeprefix('configs/')
     wanted = wanted.removesuffix('.py')
     found = shipped.get(f'{wanted}.py') or leaves.get(wanted)

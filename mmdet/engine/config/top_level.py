@@ -18,6 +18,8 @@ _FURTHER = {
     'efficient_conv_bn_eval': str | list | None,
     'compile': dict | bool | None,
     'runner_type': str,
+    'tta_model': dict | None,
+    'tta_pipeline': list | None,
     'custom_imports': dict | None,
 }
 _HINTS = {
@@ -58,7 +60,11 @@ def near_name(name: str) -> str | None:
     >>> near_name('optim_wraper'), near_name('train_evaluator'), near_name('optimizer')
     ('optim_wrapper', None, None)
     """
-    return next(iter(get_close_matches(name, READ, n=1, cutoff=_NEAR)), None)
+    stage = name.partition('_')[0]
+    # One letter makes `tta_pipeline` of `test_pipeline`, which is a usual name for a variable.
+    own = [read for read in READ if read.startswith(f'{stage}_')]
+    names = own if stage in ('train', 'val', 'test') else READ
+    return next(iter(get_close_matches(name, names, n=1, cutoff=_NEAR)), None)
 
 
 def paths_of(cfg: Mapping, value: object) -> list[str]:

@@ -1,11 +1,10 @@
 """Saving checkpoints that any torch can load safely, and never fewer of them than before."""
 
-import os
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from mmengine.dist import is_main_process, master_only
-from mmengine.fileio import BaseStorageBackend, FileClient
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -114,26 +113,13 @@ class _KeepingBackend:
         paths: what is to be deleted.
     """
 
-    def __init__(self, backend: BaseStorageBackend | FileClient) -> None:
-        self._backend = backend
+    def __init__(self, backend: Any) -> None:  # mmengine's two kinds have no type in common
         self.paths: list[str] = []
-
-    def join_path(self, path: str, name: str) -> str:
-        return str(self._backend.join_path(path, name))
-
-    def isfile(self, path: str) -> bool:
-        return self._backend.isfile(path)
-
-    def isdir(self, path: str) -> bool:
-        return self._backend.isdir(path)
-
-    def remove(self, path: str) -> None:
-        self.paths.append(path)
-
-    rmtree = remove
+        self.join_path, self.isfile, self.isdir = backend.join_path, backend.isfile, backend.isdir
+        self.remove = self.rmtree = self.paths.append
 
 
-def _delete(path: str | os.PathLike, backend: BaseStorageBackend | FileClient) -> None:
+def _delete(path: str, backend: Any) -> None:
     if backend.isfile(path):
         backend.remove(path)
     elif backend.isdir(path):  # as DeepSpeed saves

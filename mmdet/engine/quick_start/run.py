@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from mmengine.runner import Runner
 
+from .use import command_for
+
 Tool = Callable[[Sequence[str]], Runner]
 
 
@@ -18,6 +20,7 @@ class Remains(NamedTuple):
         config: the settings as the options changed them.
         log: the log, with all figures.
         checkpoint: the last that this run wrote, if it wrote one.
+        command: runs that checkpoint on a picture.
         visualizer: whether the settings name a visualizer.
         test: whether they say what to test with, which is what is drawn.
     """
@@ -26,6 +29,7 @@ class Remains(NamedTuple):
     config: Path
     log: Path
     checkpoint: Path | None
+    command: str | None
     visualizer: bool
     test: bool
 
@@ -62,11 +66,14 @@ def _remains(runner: Runner) -> Remains:
     # Not the file `last_checkpoint`: an older one in the same folder may be another model's.
     written = runner.message_hub.runtime_info.get('last_ckpt')
     checkpoint = Path(written).resolve() if written else None
+    checkpoint = checkpoint if checkpoint and checkpoint.is_file() else None
+    config = work_dir / Path(runner.cfg.filename).name
     return Remains(
         work_dir=work_dir,
-        config=work_dir / Path(runner.cfg.filename).name,
+        config=config,
         log=Path(runner.log_dir, f'{runner.timestamp}.log').resolve(),
-        checkpoint=checkpoint if checkpoint and checkpoint.is_file() else None,
+        checkpoint=checkpoint,
+        command=command_for(runner.cfg, checkpoint, config) if checkpoint else None,
         visualizer='visualizer' in runner.cfg,
         test=runner.cfg.get('test_dataloader') is not None,
     )
@@ -92,4 +99,5 @@ def _report(remains: Remains, *, drawn: bool) -> str:
         'configuration': remains.config,
     }
     left = [f'    {name:24}{path}' for name, path in lines.items() if path and path.exists()]
-    return '\n'.join(['', 'Training is done. It left:', *left])
+    use = ['', 'To run it on a picture:', f'    {remains.command}'] if remains.command else []
+    return '\n'.join(['', 'Training is done. It left:', *left, *use])

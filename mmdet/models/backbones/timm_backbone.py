@@ -17,7 +17,7 @@ from mmengine.logging import print_log
 from mmengine.model import initialize
 from torch import Tensor, nn
 
-from mmdet.errors import UserError
+from mmdet.errors import UserError, missing_package
 from mmdet.registry import MODELS
 
 if TYPE_CHECKING:
@@ -127,9 +127,7 @@ def _timm() -> ModuleType:
     try:
         import timm
     except ImportError:
-        raise UserError(
-            "TIMMBackbone needs timm, which is not installed: pip install 'mmdet-solo[timm]'"
-        ) from None
+        raise missing_package('TIMMBackbone needs timm', 'timm') from None
     return timm
 
 

@@ -1,5 +1,6 @@
 """Detectors."""
 
 from .solo import SOLO
+from .tta import DetTTAModel
 
-__all__ = ['SOLO']
+__all__ = ['SOLO', 'DetTTAModel']

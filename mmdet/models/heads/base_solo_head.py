@@ -32,6 +32,7 @@ from mmdet.models.assigners import (
 )
 from mmdet.models.layers import conv_tower, reset_offsets
 from mmdet.models.postprocess import DecodeConfig, decode
+from mmdet.models.views import View
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 
@@ -263,16 +264,33 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         self, feats: Sequence[Tensor], batch_data_samples: Sequence[DetDataSample]
     ) -> list[InstanceData]:
         """Return each image's `scores`, `labels` and `masks`, best first, at its original size."""
-        outputs = self(feats)
         return [
             decode(
-                [pred[image].sigmoid() for pred in outputs.cls_preds],
-                partial(self.cell_probabilities, outputs, image),
+                view.scores,
+                view.draw,
+                strides=view.strides,
+                mask_size=view.mask_size,
+                img_shape=view.img_shape,
+                ori_shape=sample.ori_shape[:2],
+                cfg=self.decode_cfg,
+            )
+            for view, sample in zip(
+                self.views(feats, batch_data_samples), batch_data_samples, strict=True
+            )
+        ]
+
+    def views(
+        self, feats: Sequence[Tensor], batch_data_samples: Sequence[DetDataSample]
+    ) -> list[View]:
+        """Return what is to be decoded of each image."""
+        outputs = self(feats)
+        return [
+            View(
+                scores=[pred[image].sigmoid() for pred in outputs.cls_preds],
+                draw=partial(self.cell_probabilities, outputs, image),
                 strides=self.strides,
                 mask_size=outputs.mask_size,
                 img_shape=sample.img_shape[:2],
-                ori_shape=sample.ori_shape[:2],
-                cfg=self.decode_cfg,
             )
             for image, sample in enumerate(batch_data_samples)
         ]

@@ -150,7 +150,21 @@ def draw_lines(conv: nn.Conv2d, features: Sequence[Tensor], lines: Sequence[Tens
     maps = apply_rows(rows, features).unflatten(0, (-1, 9))
     # Nine half precision numbers would be added with a rounding each.
     doubled = F.interpolate(maps.to(bias.dtype), scale_factor=2, mode='bilinear')
-    size = doubled.shape[-2:]
-    summed = F.fold(doubled.flatten(2), size, kernel_size=3, padding=1)[:, 0]
-    summed = summed + bias.index_select(0, chosen)[:, None, None]
+    summed = _add_shifted(doubled) + bias.index_select(0, chosen)[:, None, None]
     return summed.index_select(0, torch.cat(picked))
+
+
+def _add_shifted(taps: Tensor) -> Tensor:
+    """Add up the nine (P, 9, h, w) maps of 3 x 3 convolutions, each moved to where it belongs."""
+    if torch.compiler.is_exporting():
+        # Few other runtimes know `fold`; all can slice. Backward, slices would take five times
+        # as long as it does.
+        height, width = taps.shape[-2:]
+        padded = F.pad(taps, (1, 1, 1, 1))
+        moved = [
+            padded[:, 3 * row + column, 2 - row : 2 - row + height, 2 - column : 2 - column + width]
+            for row in range(3)
+            for column in range(3)
+        ]
+        return sum(moved[1:], moved[0])
+    return F.fold(taps.flatten(2), taps.shape[-2:], kernel_size=3, padding=1)[:, 0]

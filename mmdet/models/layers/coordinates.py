@@ -12,10 +12,15 @@ def with_coordinates(feature: Tensor, axes: str = 'xy') -> Tensor:
         axes: `xy`, `x` or `y`: which of them.
     """
     batch, _, height, width = feature.shape
-    options = dict(device=feature.device, dtype=feature.dtype)
     grids = dict(
-        x=torch.linspace(-1, 1, width, **options).expand(height, width),
-        y=torch.linspace(-1, 1, height, **options)[:, None].expand(height, width),
+        x=_from_end_to_end(width, device=feature.device).expand(height, width),
+        y=_from_end_to_end(height, device=feature.device)[:, None].expand(height, width),
     )
-    chosen = torch.stack([grids[axis] for axis in axes])
+    chosen = torch.stack([grids[axis] for axis in axes]).to(feature.dtype)
     return torch.cat((feature, chosen.expand(batch, -1, -1, -1)), dim=1)
+
+
+def _from_end_to_end(count: int, *, device: torch.device) -> Tensor:
+    """Return `torch.linspace(-1, 1, count)`, whose count an export would make a constant."""
+    last = max(count - 1, 1)
+    return (2 * torch.arange(count, device=device) - last) / last

@@ -1,15 +1,18 @@
 """What a file may make the loader do: nothing."""
 
 import builtins
+import errno
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from safetensors.torch import save_file
 
 from mmdet.engine.checkpoint import load_from_local
-from mmdet.engine.checkpoint.safe_load import Placeholder, without_placeholders
+from mmdet.engine.checkpoint.safe_load import Placeholder, read_file, without_placeholders
 from mmdet.errors import UserError
 
 
@@ -133,3 +136,15 @@ def test_the_names_are_let_through_while_a_file_is_read_and_no_longer(tmp_path):
     with pytest.raises(UserError):
         load_from_local(str(tmp_path / 'a.pth'), 'cpu')
     assert set(torch.serialization.get_safe_globals()) == before
+
+
+def test_a_file_that_may_not_be_read_is_not_called_missing(tmp_path, monkeypatch):
+    """As safetensors does. Root may read everything, so the system's answer is put in its place."""
+
+    def forbidden(path: Path, *_: object) -> None:
+        raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+
+    save_file(dict(x=torch.zeros(1)), tmp_path / 'a.safetensors')
+    monkeypatch.setattr(Path, 'open', forbidden)
+    with pytest.raises(PermissionError):
+        read_file(tmp_path / 'a.safetensors', map_location='cpu')

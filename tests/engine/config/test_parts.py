@@ -1,6 +1,7 @@
 import pytest
 
-from mmdet.engine.config import datasets_of, is_a, metrics_of
+from mmdet.engine.config import datasets_of, is_a, metainfo_of, metrics_of, pipeline_of_tests
+from mmdet.errors import UserError
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
 
@@ -42,3 +43,20 @@ def test_a_type_may_be_a_name_or_a_class(kind):
 @pytest.mark.parametrize('node', [dict(type='DumpResults'), dict(type=dict), dict()])
 def test_what_is_no_such_type(node):
     assert not is_a(node, METRICS, CocoMetric)
+
+
+def test_classes_are_said_or_known():
+    assert len(metainfo_of(dict(type='CocoDataset'))['classes']) == 80
+    said = dict(type='CocoDataset', metainfo=dict(classes=('a',), palette=None))
+    assert metainfo_of(said)['classes'] == ('a',)
+    assert metainfo_of(dict(type=dict)) == {}
+
+
+def test_the_pipeline_of_tests():
+    steps = [dict(type='LoadImageFromFile')]
+    loader = dict(dataset=dict(type='RepeatDataset', dataset=dict(pipeline=steps)))
+    assert pipeline_of_tests(dict(test_dataloader=loader, test_pipeline=[])) == steps
+    assert pipeline_of_tests(dict(val_dataloader=loader)) == steps
+    assert pipeline_of_tests(dict(test_pipeline=steps)) == steps
+    with pytest.raises(UserError, match='the config has no test pipeline'):
+        pipeline_of_tests(dict(train_dataloader=loader))

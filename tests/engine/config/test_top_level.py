@@ -25,7 +25,7 @@ def test_a_variable_of_another_kind_may_have_any_name():
 
 @pytest.mark.parametrize(
     'name',
-    ['train_evaluator', 'optimizer', 'train_pipeline', 'vis_backends', 'data_root', 'tta_model'],
+    ['train_evaluator', 'optimizer', 'train_pipeline', 'vis_backends', 'data_root', 'img_scales'],
 )
 def test_usual_variables_are_near_to_nothing(name):
     assert near_name(name) is None

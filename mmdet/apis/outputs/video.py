@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from mmdet.apis.sources.video_file import load_av
 from mmdet.errors import UserError
-
-from .sources.video_file import load_av
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet
@@ -24,6 +23,7 @@ CODECS: dict[str, dict[str, str]] = {
     'libopenh264': {},
     'libvpx-vp9': dict(crf='30', deadline='realtime'),
 }
+_SUFFIXES = ('.mp4', '.m4v')
 _SOUND = ('aac', 'ac3', 'alac', 'eac3', 'flac', 'mp3', 'opus')  # what MP4 takes
 _CLOCK = Fraction(1, 90_000)  # divides the usual frame rates
 # FFmpeg's numbers of a colour space and of a range of values.
@@ -46,12 +46,15 @@ class VideoWriter:
         notes: what there is to say about it at its end, a sentence each.
 
     Raises:
-        UserError: PyAV is not installed, or cannot write such a video.
+        UserError: the file has another ending than `.mp4`; PyAV is not installed, or cannot write
+            such a video.
     """
 
     def __init__(self, path: str | Path, *, sound_of: str | None = None) -> None:
         av = load_av()
         self.path = Path(path)
+        if self.path.suffix.lower() not in _SUFFIXES:
+            raise UserError(f'{path}: videos are written as MP4; name a .mp4 file')
         self.notes: list[str] = []
         self._last, self._step = -1, 0  # ticks of the clock
         self._size: tuple[int, int] | None = None
@@ -66,8 +69,12 @@ class VideoWriter:
             str(self.path),
             'w',
             format='mp4',
-            # Without delay_moov the pictures would come later by what AAC begins before 0.
-            options={'movflags': 'hybrid_fragmented+delay_moov', 'frag_duration': '1000000'},
+            options={
+                'movflags': 'hybrid_fragmented',
+                'frag_duration': '1000000',
+                # Or else the pictures would come later by what AAC begins before 0.
+                'use_editlist': '1',
+            },
         )
         self._stream = self._file.add_stream(codec, rate=30, options=CODECS[codec])
         self._sound = _Sound(sound_of, self._file) if sound_of else None

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Runs the tests of what is optional: exported files, the web page in a real browser, videos, other libraries.
+# All of it is installed into .venv-extras, which sees the plain environment: so tests/run.sh goes on showing what that
+# can do by itself. Arguments go to pytest in place of the folders.
+#
+# The browser is Debian's: root installs it where it is missing; without it its tests skip, and say so.
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+# shellcheck source=tools/setup_env.sh
+source tools/setup_env.sh
+setup_env
+setup_tests
+if ! command -v chromedriver >/dev/null && command -v apt-get >/dev/null && [[ $EUID == 0 ]]; then
+    apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium chromium-driver >/dev/null ||
+        echo 'extras: no browser could be installed; its tests will skip' >&2
+fi
+extras=$PWD/.venv-extras
+[[ -x $extras/bin/python ]] || "$PYTHON" -m venv "$extras"
+packages=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+beside=$("$extras/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+printf 'import site; site.addsitedir(%s)\n' "\"$packages\"" >"$beside/plain.pth"
+mapfile -t wanted < <("$PYTHON" -c "
+import tomllib
+extras = tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']
+print(*(each for name in ('demo', 'export', 'supervision', 'video') for each in extras[name]), sep='\n')")
+"$extras/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-extras.txt "${wanted[@]}" ||
+    die "the extras could not be installed with $extras/bin/python -m pip: see above"
+[[ $# -gt 0 ]] || set -- tests/apis tests/cli tests/demo tests/export tests/web
+exec "$extras/bin/python" -m pytest "$@"
