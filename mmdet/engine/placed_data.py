@@ -6,7 +6,7 @@ batch sampler tells the data set the place of each index; the data set seeds the
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
@@ -54,6 +54,8 @@ class PlacedDataset(Dataset):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
+    # The places come from `PlacedBatchSampler`, to which a data set's index is a number.
+    # pyrefly: ignore[bad-override-param-name]
     def __getitem__(self, placed: Placed) -> object:
         if get_worker_info() is not None:
             seed_generators(placed.seed, Use.SAMPLE, *placed.place)
@@ -76,7 +78,7 @@ class PlacedBatchSampler(Sampler):
         given: the batches that are being loaded, or are but have not been asked for yet.
     """
 
-    def __init__(self, batches: Sampler, *, seed: int) -> None:
+    def __init__(self, batches: Iterable, *, seed: int) -> None:
         self.batches = batches
         self.sampler = getattr(batches, 'sampler', None)
         self.batch_size = getattr(batches, 'batch_size', None)
@@ -125,11 +127,12 @@ def placed(loader: DataLoader, *, seed: int) -> DataLoader:
         loader: it must not have begun to load.
         seed: of the training, the same in all processes.
     """
-    if isinstance(loader.dataset, IterableDataset) or loader.batch_sampler is None:
+    batches = loader.batch_sampler
+    if isinstance(loader.dataset, IterableDataset) or batches is None:
         return loader
     return DataLoader(
         PlacedDataset(loader.dataset),
-        batch_sampler=PlacedBatchSampler(loader.batch_sampler, seed=seed),
+        batch_sampler=PlacedBatchSampler(batches, seed=seed),
         num_workers=loader.num_workers,
         collate_fn=loader.collate_fn,
         pin_memory=loader.pin_memory,

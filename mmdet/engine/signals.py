@@ -80,7 +80,9 @@ class StopRequest:
             return self._asked
         if self._group is None:
             # NCCL would have the number go through the GPUs.
-            self._group = dist.new_group(backend='gloo')
+            group = dist.new_group(backend='gloo')
+            assert isinstance(group, dist.ProcessGroup)  # all processes are in it
+            self._group = group
         number = torch.tensor(self._asked or 0)
         dist.all_reduce(number, op=dist.ReduceOp.MAX, group=self._group)
         return signal.Signals(int(number)) if number else None
