@@ -109,9 +109,11 @@ def test_ctrl_c(config, environment, tmp_path):
         if 'Epoch(train)' in line:
             break
     os.killpg(process.pid, signal.SIGINT)  # the shell's Ctrl-C: to all of its processes
-    _, printed = process.communicate(timeout=120)
+    printed, complaints = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert printed == 'error: interrupted\n'
+    assert complaints == ''
+    assert 'Stopped by SIGINT after' in printed.splitlines()[-1]
+    assert '--resume goes on from there' in printed.splitlines()[-1]
 
 
 def test_resuming_in_a_new_work_directory_begins(config, environment, tmp_path):
