@@ -13,6 +13,9 @@ from torch.utils.data import get_worker_info
 _SYSTEM_ERRORS = {
     errno.EACCES: 'permission denied; change it, or name another place',
     errno.EDQUOT: 'the disk quota is used up; make room, or name another place',
+    errno.EIO: 'its disk fails (input/output error); name another place',
+    errno.ENOTCONN: 'its file system is gone; bring it back, or name another place',
+    errno.ESTALE: 'its file system is gone; bring it back, or name another place',
     errno.EEXIST: 'is a file where a folder is needed; name another place',
     errno.EISDIR: 'is a folder where a file is needed',
     errno.ENOSPC: 'no space is left on the disk; make room, or name another place',

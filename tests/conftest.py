@@ -18,6 +18,17 @@ from tests.devices import remote_device
 REPO = Path(__file__).parents[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption('--faults', action='store_true', help='run the tests that take minutes, too')
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    skip = pytest.mark.skip(reason='takes minutes: bash tests/run.sh --faults')
+    for item in items:
+        if item.get_closest_marker('long') and not config.getoption('--faults'):
+            item.add_marker(skip)
+
+
 @pytest.fixture(scope='session', autouse=True)
 def registered():
     """Names in configs mean this project's classes, as in a runner."""

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from mmengine.runner import Runner
 
@@ -9,7 +10,9 @@ from mmdet.cli.program import run
 from mmdet.engine.checkpoint import check_fit, checkpoint_to_resume
 from mmdet.engine.config import add_common_arguments, load_config, require_stage
 from mmdet.engine.launch import build_runner
+from mmdet.engine.only_run import only_run_in
 from mmdet.engine.preflight import check_files
+from mmdet.engine.processes import is_first_process
 from mmdet.errors import UserError
 
 
@@ -62,12 +65,13 @@ def main(argv: Sequence[str] | None = None, *, stages: Sequence[str] = ('train',
         cfg.resume = latest is not None
         cfg.load_from = latest or cfg.get('load_from')
     check_files(cfg, stages)
-    runner = build_runner(cfg)
-    if cfg.get('resume'):
-        check_fit(runner.model, cfg.load_from, resume=True)
-    elif args.resume:
-        runner.logger.info(f'Nothing to resume in {cfg.work_dir} yet: training begins')
-    runner.train()
+    with only_run_in(cfg.work_dir) if is_first_process(cfg.launcher) else nullcontext():
+        runner = build_runner(cfg)
+        if cfg.get('resume'):
+            check_fit(runner.model, cfg.load_from, resume=True)
+        elif args.resume:
+            runner.logger.info(f'Nothing to resume in {cfg.work_dir} yet: training begins')
+        runner.train()
     return runner
 
 

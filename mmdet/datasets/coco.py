@@ -48,10 +48,12 @@ class CocoDataset(BaseDataset):
         test_mode: for validation and testing.
         lazy_init: do not read the annotation file yet; see mmengine's `BaseDataset`.
         max_refetch: in training, how many images to try in the place of one that cannot be used.
+        allow_outside_root: read images whose `file_name` leads out of `data_root` (without one, out
+            of the images' folder), by `..` or by an absolute path.
 
     Raises:
         UserError: the annotation file is missing or refused, the folder or one of its images is
-            missing, or no image is left.
+            missing or outside of the root, or no image is left.
     """
 
     METAINFO = dict(classes=COCO_CLASSES)
@@ -71,8 +73,10 @@ class CocoDataset(BaseDataset):
         test_mode: bool = False,
         lazy_init: bool = False,
         max_refetch: int = 1000,
+        allow_outside_root: bool = False,
     ) -> None:
         self.backend_args = backend_args
+        self.allow_outside_root = allow_outside_root
         data_prefix = dict(img='') if data_prefix is None else data_prefix
         if not isinstance(data_prefix.get('img'), str):
             raise UserError(
@@ -104,6 +108,8 @@ class CocoDataset(BaseDataset):
         folder = self.data_prefix['img']
         if self._are_images_local() and folder and not os.path.isdir(folder):
             raise UserError(f'{LAYOUT}\nimage folder {folder} does not exist')
+        if not self.allow_outside_root:
+            self._check_names(coco.images)
         images = {image['id']: image for image in coco.images}
         instances = defaultdict(list)
         for annotation in coco.annotations:
@@ -165,6 +171,24 @@ class CocoDataset(BaseDataset):
                 f'filter_cfg={dict(filter_cfg)}'
             )
         return kept
+
+    def _check_names(self, images: list[dict]) -> None:
+        """Refuse names that lead out of the data set: whoever wrote the file chooses what is read.
+
+        They are looked at as text. A link in a folder is its owner's to make.
+        """
+        folders = [self.data_root or self.data_prefix['img'], self.data_prefix['img']]
+        roots = [os.path.abspath(folder) for folder in folders]
+        for image in images:
+            name = image['file_name']
+            if '..' not in name and not name.startswith('/'):
+                continue  # as all of COCO's are; the rest takes time
+            path = os.path.abspath(join(self.data_prefix['img'], name))
+            if not any(os.path.commonpath([root, path]) == root for root in roots):
+                raise UserError(
+                    f'{self.ann_file}: image {image["id"]!r} ({name}) is outside of {roots[0]}: if '
+                    'you trust the file, set allow_outside_root=True in the dataset'
+                )
 
     def _check_pictures(self, items: list[dict]) -> None:
         """Complain now of files that are not there, unless the pipeline passes over them."""

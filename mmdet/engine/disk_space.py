@@ -55,7 +55,9 @@ def values_per_parameter(optimizer: Optimizer) -> float:
 
 
 def planned_checkpoints(hook: CheckpointHook, *, done: int, end: int) -> int:
-    """Return how many checkpoints a hook will have left at the end, beside those there are.
+    """Return how many checkpoints a hook will have at once, beside those there are.
+
+    That is one more than it keeps: what is too many is deleted when the next is safe.
 
     Args:
         hook: the hook.
@@ -67,10 +69,10 @@ def planned_checkpoints(hook: CheckpointHook, *, done: int, end: int) -> int:
         regular = end // hook.interval - done // hook.interval
     if hook.save_last and (hook.interval <= 0 or end % hook.interval):
         regular += 1
-    if hook.max_keep_ckpts > 0:
-        regular = min(regular, hook.max_keep_ckpts)
+    kept = min(regular, hook.max_keep_ckpts) if hook.max_keep_ckpts > 0 else regular
     best = 0 if hook.save_best is None else len(hook.key_indicators)
-    return regular + best
+    replaces_one = kept < regular or (best and done + 1 < end)
+    return kept + best + bool(replaces_one)
 
 
 def checkpoints_of(runner: Runner) -> list[tuple[CheckpointHook, int, int]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.fileio import LocalBackend, join_path
 from mmengine.utils import is_abs
 
@@ -43,8 +44,9 @@ def check_files(cfg: Config, stages: Sequence[str], *, folders: Sequence[str] = 
             first, and how many they are.
     """
     missing = [problem for stage in stages for problem in _missing_data(cfg, stage)]
+    pickled = [problem for stage in stages for problem in _pickled_data(cfg, stage)]
     # Two loaders may read one file.
-    problems = list(dict.fromkeys([*missing, *_missing_weights(cfg)]))
+    problems = list(dict.fromkeys([*missing, *pickled, *_missing_weights(cfg)]))
     for folder in (cfg.work_dir, *folders):
         problems += _not_writable(Path(folder))
     if not problems:
@@ -80,6 +82,26 @@ def _missing_data(cfg: Config, stage: str) -> Iterator[str]:
         inside = {Path(path), *Path(path).parents}
         if path and _is_local(path, backend_args) and not inside.intersection(drawn):
             yield from _not_readable(Path(path), kind)
+
+
+def _pickled_data(cfg: Config, stage: str) -> Iterator[str]:
+    """Yield the annotation files that mmengine's own `load_data_list` would run.
+
+    What a class of the user's reads is its own business.
+    """
+    for dataset in datasets_of(cfg.get(f'{stage}_dataloader')):
+        path = str(dataset.get('ann_file', ''))
+        if path.endswith(('.pkl', '.pickle')) and is_a(dataset, DATASETS, BaseDataset):
+            kind = dataset['type']
+            cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+            if getattr(cls, 'load_data_list', None) in (
+                BaseDataset.load_data_list,
+                CocoDataset.load_data_list,
+            ):
+                yield (
+                    f'annotation file {path} is a pickle, which runs whatever code is in it: '
+                    'convert it to JSON'
+                )
 
 
 def _in_root(dataset: Mapping, path: str) -> str:

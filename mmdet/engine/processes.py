@@ -58,6 +58,15 @@ def start_processes(cfg: Config) -> None:
     cfg.model_wrapper_cfg.setdefault('device_ids', None)
 
 
+def is_first_process(launcher: str) -> bool:
+    """Return whether this process is the first of its job, before they have joined each other.
+
+    Args:
+        launcher: `none`, `pytorch`, `slurm` or `mpi`.
+    """
+    return launcher == 'none' or os.environ.get(_VARIABLES[launcher][0]) in ('0', None)
+
+
 def _wrapper(cfg: Config) -> dict:
     """Return mmengine's own choice; torch 2.14 warns of the name that one of its keys had."""
     known = inspect.signature(DistributedDataParallel.__init__).parameters

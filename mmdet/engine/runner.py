@@ -1,11 +1,15 @@
-"""The runner: mmengine's, with a quiet screen, a quiet Ctrl-C, and one line for what lacks."""
+"""The runner: mmengine's, with a quiet screen, a quiet Ctrl-C, and one line for what lacks.
+
+What it saves is whole: see `mmdet.engine.checkpoint.aside`.
+"""
 
 import errno
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
-from mmengine.dist import is_main_process
+from mmengine.dist import is_main_process, master_only
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
@@ -14,6 +18,8 @@ from torch.utils.data import DataLoader
 
 from mmdet.errors import UserError
 
+from .checkpoint import checkpoint_to_resume
+from .checkpoint.aside import is_local, written_aside
 from .console import arrange_handlers
 from .workers import leave_interrupts_to_main
 
@@ -56,14 +62,56 @@ class Runner(MMEngineRunner):
                 raise UserError(f'visualizer: {name} needs another package: {error}') from None
         return built
 
+    def load_or_resume(self) -> None:
+        """Load or resume; where nothing says from what, from the newest sound checkpoint.
+
+        Raises:
+            UserError: the work directory holds checkpoints, but none to go on from.
+        """
+        if self._resume and self._load_from is None and not self._has_loaded:
+            self._load_from = checkpoint_to_resume(self.work_dir)
+            self._resume = self._load_from is not None
+        super().load_or_resume()
+
+    @master_only
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict | None = None,
+        by_epoch: bool = True,
+        backend_args: dict | None = None,
+    ) -> None:
+        """Save as mmengine does; a file on a disk has its name when the disk has all of it.
+
+        Raises:
+            UserError: the work directory is gone.
+        """
+        _check_still_there(self.work_dir)
+        local = is_local(out_dir, file_client_args, backend_args)
+        with written_aside(Path(out_dir)) if local else nullcontext(out_dir) as folder:
+            super().save_checkpoint(
+                str(folder),
+                filename,
+                file_client_args=file_client_args,
+                save_optimizer=save_optimizer,
+                save_param_scheduler=save_param_scheduler,
+                meta=meta,
+                by_epoch=by_epoch,
+                backend_args=backend_args,
+            )
+
     def train(self) -> nn.Module:
-        """Train; an error of a full disk names the work directory."""
-        with _naming_full_disk(self.work_dir):
+        """Train; an error of a full disk, or one that is gone, names the work directory."""
+        with _naming_disk(self.work_dir):
             return super().train()
 
     def test(self) -> dict:
-        """Test; an error of a full disk names the work directory."""
-        with _naming_full_disk(self.work_dir):
+        """Test; an error of a full disk, or one that is gone, names the work directory."""
+        with _naming_disk(self.work_dir):
             return super().test()
 
 
@@ -79,14 +127,28 @@ def _class_name(kind: str | type) -> str:
 
 
 @contextmanager
-def _naming_full_disk(folder: str) -> Iterator[None]:
-    """Give an error of a full disk, which does not say whose, the name of the folder if it is."""
+def _naming_disk(folder: str) -> Iterator[None]:
+    """Give an error of a full disk, which does not say whose, the name of the folder if it is.
+
+    Raises:
+        UserError: the folder is gone.
+    """
     try:
         yield
     except OSError as error:
+        _check_still_there(folder)
         if error.filename is None and (
             error.errno == errno.EDQUOT
             or (error.errno == errno.ENOSPC and shutil.disk_usage(folder).free < _MIB)
         ):
             error.filename = folder
         raise
+
+
+def _check_still_there(folder: str) -> None:
+    """Complain of a folder that was there; one made anew may be on another disk."""
+    if not Path(folder).is_dir():
+        raise UserError(
+            f'{folder} is gone: it was deleted, or its disk was taken away. If it comes back, '
+            '--resume goes on from what is in it'
+        )

@@ -138,8 +138,8 @@ def select_instances(
     order = best_first(scores)
     order = order[: cfg.nms_pre] if 0 < cfg.nms_pre < len(order) else order
     usable, labels = usable.index_select(0, order), labels.index_select(0, order)
-    # A mask that is not usable must not count against others: without a pixel it does not.
-    flat = masks.flatten(1).index_select(0, order) * usable[:, None]
+    # Those that are not usable suppress none, since no score is below theirs.
+    flat = masks.flatten(1).index_select(0, order)
     decayed = matrix_nms_reference(
         flat[:, None], labels, scores.index_select(0, order), kernel=cfg.kernel, sigma=cfg.sigma
     )

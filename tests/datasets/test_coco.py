@@ -84,7 +84,7 @@ def write(tmp_path):
 
 def test_it_takes_what_mmengines_data_sets_take_with_the_same_defaults():
     ours, mmengines = (signature(cls).parameters for cls in (CocoDataset, BaseDataset))
-    assert ours.keys() == {*mmengines, 'backend_args'}
+    assert ours.keys() == {*mmengines, 'backend_args', 'allow_outside_root'}
     changed = {name for name in mmengines if ours[name].default != mmengines[name].default}
     assert changed == {'data_prefix', 'pipeline'}  # the folder is `img`; no default is a list
 

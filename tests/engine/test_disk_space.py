@@ -63,11 +63,11 @@ def test_what_is_frozen_has_no_state():
     [
         (dict(interval=1), 0, 12),
         (dict(interval=1), 10, 2),
-        (dict(interval=1, max_keep_ckpts=3), 0, 3),
+        (dict(interval=1, max_keep_ckpts=3), 0, 4),
         (dict(interval=5), 0, 3),  # 5, 10 and the last
         (dict(interval=5, save_last=False), 0, 2),
         (dict(interval=-1), 0, 1),
-        (dict(interval=1, max_keep_ckpts=1, save_best='coco/segm_mAP', rule='greater'), 0, 2),
+        (dict(interval=1, max_keep_ckpts=1, save_best='coco/segm_mAP', rule='greater'), 0, 3),
     ],
 )
 def test_planned_checkpoints(settings, done, expected):

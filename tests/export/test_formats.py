@@ -178,7 +178,9 @@ def test_half_runs_in_onnxruntime(build_detector, tmp_path):
         write(detector, path, settings=ExportSettings(size=(96, 128), half=half))
         sizes.append(path.stat().st_size)
         found.append(load_runtime(path).run(torch.full((1, 3, 96, 128), 127.0))['scores'])
-    assert sizes[1] < 0.8 * sizes[0]  # of a small model the graph is much
+    # Two bytes for each weight are saved; of a small model the graph is much.
+    number = sum(parameter.numel() for parameter in detector.parameters())
+    assert sizes[0] - sizes[1] > 1.8 * number
     assert 'float16' in check_export(path, detector)
     torch.testing.assert_close(*found, atol=0.05, rtol=0)
     assert found[0].max() > 0.1

@@ -53,7 +53,7 @@ def assert_one_line(run: subprocess.CompletedProcess, complaint: str) -> None:
 def test_a_full_disk(config, environment, mounted):
     run = train(config, environment, '--work-dir', mounted / 'w')
     assert_one_line(run, f'{mounted}/w: no space is left on the disk')
-    assert 'has room for 1 checkpoints of about 2.4 MB, and 2 are to be left there' in run.stdout
+    assert 'has room for 1 checkpoints of about 2.4 MB, and 2 are to be there at once' in run.stdout
 
 
 def test_a_disk_too_small_for_any_checkpoint(config, environment, mounted):

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 
 T = TypeVar('T')
-_PATIENCE = 60  # seconds: other tests may keep the machine busy
+_PATIENCE = 180  # seconds: other tests may keep the machine busy
 
 
 class Browser:

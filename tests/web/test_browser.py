@@ -27,7 +27,11 @@ class Server:
             self.process = subprocess.Popen(
                 command, cwd=REPO, env=environment, stdout=file, stderr=subprocess.STDOUT
             )
-        self.address = Browser.wait(self._address)
+        try:
+            self.address = Browser.wait(self._address)
+        except BaseException:
+            self.process.kill()
+            raise
 
     def _address(self) -> str:
         assert self.process.poll() is None, self.log.read_text()
@@ -38,10 +42,10 @@ class Server:
         """Return how often the models have run."""
         return self.log.read_text().count('the models ran once')
 
-    def end(self) -> None:
-        """As Ctrl-C does."""
+    def end(self) -> int:
+        """End it as `kill` does; return its exit code."""
         self.process.terminate()
-        self.process.wait(30)
+        return self.process.wait(30)
 
 
 @pytest.fixture
@@ -58,10 +62,12 @@ def server(checkpoints, environment, tmp_path) -> Iterator[Server]:
         tmp_path / 'log',
         *checkpoints,
         *('--score-thr', '0.2', '--max-upload-mb', '1', '--max-frames', '5'),
-        environment=environment,
+        environment={**environment, 'TMPDIR': str(tmp_path)},
     )
     yield server
-    server.end()
+    assert list(tmp_path.glob('mmdet-web-*/*'))  # what was uploaded
+    assert server.end() == 143
+    assert not list(tmp_path.glob('mmdet-web-*'))
 
 
 def rows(browser: Browser, view: int) -> list[list[str]]:
@@ -147,6 +153,7 @@ def test_what_cannot_be_shown_is_said(browser, server, picture, tmp_path):
     text.write_text('Dear all')
     browser.upload(text)
     (words,) = browser.wait(lambda: browser.texts('.wrong'))
+    assert str(tmp_path) not in words
     assert words.startswith('letter.jpg is broken, or neither a picture nor a video')
     browser.wait(lambda: not browser.all('.scene'))
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from mmdet.visualization import draw_instances
 from mmdet.web import Upload, analyse
 from mmdet.web.download import coco_json, draw
-from mmdet.web.view import instance_colors
+from mmdet.web.view import captions, instance_colors, largest_first
 from tests.apis.videos import scene
 from tests.web.conftest import CLASSES
 
@@ -38,6 +39,15 @@ def test_coco_reads_it(frames, tmp_path):
 def test_one_picture_has_no_frame(frames):
     (image,) = coco_json([frames[0].found[0]], 'a.png')['images']
     assert image == dict(id=1, file_name='a.png', height=96, width=128)
+
+
+def test_it_is_drawn_in_parts_as_it_would_be_whole(frames):
+    found, picture = frames[0].found[0], frames[0].picture()
+    order, colors, texts = largest_first(found), instance_colors(found), captions(found)
+    whole = picture[..., ::-1]
+    for index in order:
+        whole = draw_instances(whole, found.masks[[index]], [texts[index]], [colors[index]])
+    np.testing.assert_array_equal(draw(picture, found), whole[..., ::-1])
 
 
 def test_the_picture_is_tinted_where_masks_are(frames):

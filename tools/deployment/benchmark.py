@@ -12,6 +12,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,13 @@ def main() -> None:
     image = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
     image = read_image(args.image) if args.image else image
     kinds = [PYTORCH, COMPILED, *args.files]
+    # One process for each, which may have children of its own: torch.compile has.
     spawn = multiprocessing.get_context('spawn')
-    with spawn.Pool(1, maxtasksperchild=1) as pool:
-        idle = pool.apply(_peak, (None, args.checkpoint, args.config, image))
-        peaks = [pool.apply(_peak, (kind, args.checkpoint, args.config, image)) for kind in kinds]
+    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
+        tasks = [
+            pool.submit(_peak, kind, args.checkpoint, args.config, image) for kind in (None, *kinds)
+        ]
+        idle, *peaks = [task.result() for task in tasks]
     calls = [_call(kind, args.checkpoint, args.config, image) for kind in kinds]
     times: list[list[float]] = [[] for _ in kinds]
     for round_ in range(args.runs + 1):

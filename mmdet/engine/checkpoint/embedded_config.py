@@ -12,8 +12,8 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from mmengine.config import Config
-from mmengine.registry import Registry
 
+from mmdet.engine.registered import dicts, is_registered
 from mmdet.errors import UserError
 from mmdet.registry import (
     DATASETS,
@@ -26,7 +26,6 @@ from mmdet.registry import (
 
 KEY = 'cfg_dict'
 _BUILT = (MODELS, TRANSFORMS, DATASETS, WEIGHT_INITIALIZERS, VISUALIZERS, VISBACKENDS)
-_SCOPES = ('mmdet', 'mmengine', 'mmcv')
 
 
 def embedded_config(checkpoint: Mapping, *, source: str) -> Config:
@@ -52,7 +51,7 @@ def embedded_config(checkpoint: Mapping, *, source: str) -> Config:
         settings = {}
     if not settings.get('model'):
         raise UserError(f'{source} carries no config: name the config file it was trained with')
-    foreign = sorted({kind for kind in _kinds(settings) if not _is_registered(kind)})
+    foreign = sorted({kind for kind in _kinds(settings) if not is_registered(kind, _BUILT)})
     if foreign:
         raise UserError(
             f'the config in {source} names code that is not part of this project: '
@@ -70,30 +69,8 @@ def _kinds(settings: Mapping) -> Iterator[str]:
     built += [loader.get('dataset') for loader in loaders if isinstance(loader, Mapping)]
     keys = ('test_pipeline', 'tta_pipeline', 'visualizer', 'vis_backends')
     built += [settings.get(key) for key in keys]
-    for node in _dicts(built):
+    for node in dicts(built):
         yield from (str(node[name]) for name in ('type', '_scope_') if node.get(name))
-
-
-def _dicts(node: object) -> Iterator[Mapping]:
-    if isinstance(node, Mapping):
-        yield node
-        node = list(node.values())
-    for child in node if isinstance(node, list | tuple) else ():
-        yield from _dicts(child)
-
-
-def _is_registered(kind: str) -> bool:
-    if kind in _SCOPES:
-        return True
-    short = kind.rpartition('.')[2]
-    for registry in _BUILT:
-        registry.import_from_location()
-        for each in (registry, registry.parent):
-            found = each.module_dict.get(short) if isinstance(each, Registry) else None
-            names = [short, *(f'{scope}.{short}' for scope in _SCOPES)]
-            if found is not None and kind in (*names, f'{found.__module__}.{found.__name__}'):
-                return True
-    return False
 
 
 def _parse(text: str, source: str) -> dict:

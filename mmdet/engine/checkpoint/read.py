@@ -17,7 +17,11 @@ from .safe_load import log_once, read_file
 
 
 def read_checkpoint(
-    filename: str, *, map_location: str | torch.device | None, trust: bool = False
+    filename: str,
+    *,
+    map_location: str | torch.device | None,
+    trust: bool = False,
+    lazily: bool = False,
 ) -> dict:
     """Read a checkpoint file and give its weights our names.
 
@@ -25,14 +29,16 @@ def read_checkpoint(
         filename: what `torch.save` or safetensors wrote.
         map_location: where the tensors go.
         trust: unpickle everything, which runs whatever code the file holds.
+        lazily: leave the tensors in the file until they are used, and do not compare checksums.
 
     Returns:
         The checkpoint; its `state_dict` maps names to tensors.
 
     Raises:
-        UserError: the file is missing, is no checkpoint, or asks to run code.
+        UserError: the file is missing, is no checkpoint, is damaged, or asks to run code.
     """
-    content = read_file(Path(filename).expanduser(), map_location=map_location, trust=trust)
+    path = Path(filename).expanduser()
+    content = read_file(path, map_location=map_location, trust=trust, lazily=lazily)
     weights, recognised = to_our_names(_weights(content))
     if not weights and 'state_dict' not in content:
         raise UserError(f'{filename} is not a checkpoint: it holds no weights')

@@ -1,10 +1,12 @@
 """Reading a checkpoint file without running anything in it."""
 
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import torch
 from mmengine.logging import print_log
@@ -13,6 +15,7 @@ from safetensors.torch import load_file
 
 from mmdet.errors import Remedy, UserError
 
+from .archive import check_archive
 from .json_text import META, from_json
 
 # What mmengine and NumPy pickle into a checkpoint of a training: log histories, and methods by
@@ -52,7 +55,11 @@ def log_once(message: str) -> None:
 
 
 def read_file(
-    path: Path, *, map_location: str | torch.device | None, trust: bool = False
+    path: Path,
+    *,
+    map_location: str | torch.device | None,
+    trust: bool = False,
+    lazily: bool = False,
 ) -> dict[str, object]:
     """Read a `.safetensors` file, or one that `torch.save` wrote.
 
@@ -63,9 +70,10 @@ def read_file(
         path: the file.
         map_location: where the tensors go.
         trust: unpickle everything, which runs whatever code the file holds.
+        lazily: leave the tensors in the file until they are used, and do not compare checksums.
 
     Raises:
-        UserError: the file is missing, is no checkpoint, or asks to run code.
+        UserError: the file is missing, is no checkpoint, is damaged, or asks to run code.
     """
     if path.is_dir():
         raise UserError(f'checkpoint {path} is a folder: name a file in it')
@@ -73,18 +81,23 @@ def read_file(
         raise UserError(f'checkpoint {path} does not exist')
     if path.suffix == '.safetensors':
         return _read_safetensors(path, map_location=map_location)
-    if not _looks_pickled(path):
-        raise UserError(f'{path} is not a checkpoint')
+    kind = _kind(path)
+    if kind == 'archive' and not trust:
+        check_archive(path, checksums=not lazily)
     stand_ins: list[Callable | tuple[Callable, str]] = [
         (Placeholder, name) for name in _NAMES_IN_CHECKPOINTS
     ]
     try:
         with torch.serialization.safe_globals(stand_ins):
-            checkpoint = torch.load(path, map_location=map_location, weights_only=not trust)
+            checkpoint = torch.load(
+                path,
+                map_location=map_location,
+                weights_only=not trust,
+                mmap=lazily and kind == 'archive',
+            )
         places = list(_places(checkpoint, ()))
     except pickle.UnpicklingError as error:
-        reason = str(error).split('WeightsUnpickler error:')[-1].strip().splitlines()[0]
-        raise _refusal(path, reason.split(' Please use')[0].rstrip('.')) from None
+        raise _refusal(path, _asked_for(str(error))) from None
     except Exception as error:  # a damaged file may break torch's reader anywhere
         reason = str(error).partition('\n')[0]
         raise UserError(
@@ -118,10 +131,35 @@ def _read_safetensors(path: Path, *, map_location: str | torch.device | None) ->
         raise UserError(f'{path}: {META} in its metadata cannot be read: {error}') from None
 
 
-def _looks_pickled(path: Path) -> bool:
-    """Return whether a file is torch's zip archive, or a pickle as torch < 1.6 wrote it."""
+def _kind(path: Path) -> Literal['archive', 'pickle']:
+    """Return whether a file is torch's zip archive, or a pickle as torch < 1.6 wrote it.
+
+    Raises:
+        UserError: it is neither.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            return 'archive'
+    except zipfile.BadZipFile:  # it is one, but a damaged one
+        return 'archive'
     with path.open('rb') as file:
-        return zipfile.is_zipfile(path) or file.read(1) == b'\x80'
+        start = file.read(4)
+    if start[:1] == b'\x80':
+        return 'pickle'
+    reason = 'it is empty' if not start else 'it is cut off' if start == b'PK\3\4' else ''
+    raise UserError(f'{path} is not a checkpoint{reason and ": " + reason}')
+
+
+def _asked_for(complaint: str) -> str:
+    """Return what of torch's complaint says what a file wants, without its advice."""
+    if found := re.search(r'GLOBAL ([\w.]+)', complaint):
+        return f'it asks for {found[1]}'
+    reason = complaint.split('WeightsUnpickler error:')[-1].strip().splitlines()[0]
+    if reason.startswith('Trying to call reduce'):
+        return 'it calls what another object in it would make'
+    if reason.startswith('Unsupported operand'):
+        return 'it is a pickle that torch did not write'
+    return reason.split(' Please use')[0].rstrip('.')
 
 
 def _refusal(path: Path, reason: str) -> UserError:

@@ -4,10 +4,12 @@ import argparse
 import os
 from pathlib import Path
 
+import yaml
 from mmengine.config import Config
 
 from mmdet.errors import UserError
 
+from .as_data import SUFFIXES, refuse_code, why_unreadable
 from .check import DEFAULT_HOOKS, check_config
 from .data_root import set_data_root
 from .overrides import CfgOptions, merge_options
@@ -64,20 +66,29 @@ def load_config(args: argparse.Namespace) -> Config:
 def read_config(name: str) -> Config:
     """Read a config: a file, or a shipped one by its name, see `find_config`.
 
+    One in Python is a program, and is run. One in YAML or JSON is data, see `as_data.py`; what it
+    inherits from may be a program.
+
     Raises:
-        UserError: there is none, or it cannot be read.
+        UserError: there is none, it cannot be read, or it is to be data and names code.
     """
     path = str(find_config(name))
+    is_data = path.endswith(SUFFIXES)
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path, import_custom_modules=not is_data)
     except FileNotFoundError as error:
         raise UserError(f'config {path}: {error}') from None
+    except yaml.YAMLError as error:
+        raise UserError(f'config {path} cannot be read: {why_unreadable(error)}') from None
     except Exception as error:  # a config is a program: anything may go wrong in it
         reason = f'{type(error).__name__}: {error}'
         if isinstance(error, ModuleNotFoundError) and error.name == 'pkg_resources':
             # mmengine 0.10 asks it where a package is; setuptools 82 has it no longer.
             reason = "for 'mmdet::' in it pip install 'setuptools<82', or name a file by its path"
         raise UserError(f'config {path} cannot be read: {reason}') from None
+    if is_data:
+        refuse_code(cfg.to_dict(), source=path)
+    return cfg
 
 
 def _name_loop_once(cfg: Config) -> None:

@@ -74,10 +74,11 @@ def _check_disk(runner: Runner) -> None:
                 'left: make room, or name another place with work_dir or out_dir'
             )
         if room < count:
+            # One more than are kept is there while the next is saved.
+            fewer = f', or set default_hooks.checkpoint.max_keep_ckpts={room - 1}' * (room > 1)
             print_log(
                 f'{folder} has room for {room} checkpoints of about {_in_words(size)}, and '
-                f'{count} are to be left there: make room, or set '
-                f'default_hooks.checkpoint.max_keep_ckpts={max(room - 1, 1)}',
+                f'{count} are to be there at once: make room{fewer}',
                 logger='current',
                 level=logging.WARNING,
             )

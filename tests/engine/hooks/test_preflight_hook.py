@@ -150,7 +150,7 @@ def test_room_for_some_checkpoints_is_said(runner_of, monkeypatch, caplog):
     with caplog.at_level(logging.WARNING):
         runner.train()
     (said,) = [record.getMessage() for record in caplog.records if 'room for' in record.message]
-    assert 'room for 2 checkpoints' in said and '3 are to be left' in said
+    assert 'room for 2 checkpoints' in said and '3 are to be there at once' in said
     assert 'max_keep_ckpts=1' in said
 
 
