@@ -163,11 +163,12 @@ def launch(
         max_restarts: how often all are started anew after one failed.
     """
     note_launch(os.environ)
+    if max_restarts:
+        os.environ['TORCH_DISABLE_SHARE_RDZV_TCP_STORE'] = '1'  # see `_meeting`
     with TemporaryDirectory(prefix='torchrun-') as logs, _Forwarding() as forwarding:
         args = torchrun.parse_args(
             [
-                *('--nnodes', str(nodes.number), '--node-rank', str(nodes.rank)),
-                *('--master-addr', nodes.address, '--master-port', str(nodes.port)),
+                *('--nnodes', str(nodes.number), *_meeting(nodes, max_restarts)),
                 *('--max-restarts', str(max_restarts), '--signals-to-handle', 'SIGQUIT'),
                 *('--nproc-per-node', str(processes), '--log-dir', logs, '--tee', '2'),
                 *('--module', module),
@@ -183,6 +184,24 @@ def launch(
             by = forwarding.by or stopped.sigval
             return Failure(f'stopped by {by.name}', 128 + by)
     return None
+
+
+def _meeting(nodes: Nodes, max_restarts: int) -> list[str]:
+    """Return the options of torchrun by which the processes find each other.
+
+    In a store that torchrun keeps, those of a restart find the addresses of the processes before
+    them, which are gone. c10d's rendezvous, which numbers the nodes itself, can do without.
+    """
+    if max_restarts == 0:
+        return [
+            *('--node-rank', str(nodes.rank)),
+            *('--master-addr', nodes.address, '--master-port', str(nodes.port)),
+        ]
+    return [
+        *('--rdzv-backend', 'c10d', '--rdzv-id', f'mmdet-{nodes.port}'),
+        *('--rdzv-endpoint', f'{nodes.address}:{nodes.port}'),
+        *('--rdzv-conf', f'is_host={nodes.rank == 0}'),
+    ]
 
 
 def _first_failure(error: ChildFailedError) -> Failure:
