@@ -98,7 +98,7 @@ def missing_package(needed: str, extra: str) -> UserError:
         needed: what needs which package.
         extra: its name in pyproject.toml.
 
-    Example:
+    Examples:
         >>> print(missing_package("the web page needs gradio", "demo"))
         the web page needs gradio, which is not installed: pip install 'mmdet-solo[demo]'
     """

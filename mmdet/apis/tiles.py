@@ -94,7 +94,7 @@ def tile_boxes(
     Raises:
         UserError: `tile` or `overlap` is out of range.
 
-    Example:
+    Examples:
         >>> tile_boxes((100, 250), 100, 0.25)
         [(0, 0, 100, 100), (75, 0, 175, 100), (150, 0, 250, 100)]
     """

@@ -9,7 +9,7 @@ Identifier = int | str
 def whole_number(value: object) -> int | None:
     """Return a whole number, also one written as text or as a fraction, or None.
 
-    Example:
+    Examples:
         >>> [whole_number(value) for value in (640, '640', 640.0, 640.5, None, True)]
         [640, 640, 640, None, None, None]
     """
@@ -20,7 +20,7 @@ def whole_number(value: object) -> int | None:
 def real_number(value: object) -> int | float | None:
     """Return a finite number, also one written as text, or None.
 
-    Example:
+    Examples:
         >>> [real_number(value) for value in (0.5, '0.5', float('nan'), [], False)]
         [0.5, 0.5, None, None, None]
     """
@@ -38,7 +38,7 @@ def real_number(value: object) -> int | float | None:
 def is_set(flag: object) -> bool:
     """Return whether a flag says yes: `1`, also written as text, or `true`.
 
-    Example:
+    Examples:
         >>> [is_set(flag) for flag in (1, True, '1', 'True', 0, 'false', None)]
         [True, True, True, True, False, False, False]
     """
@@ -52,7 +52,7 @@ def identifier_key(identifier: object) -> Identifier | None:
 
     None for what is no id.
 
-    Example:
+    Examples:
         >>> [identifier_key(value) for value in (1, 1.0, '1', '01', 'a', 1.5, None)]
         [1, 1, 1, '01', 'a', None, None]
     """

@@ -9,7 +9,7 @@ NOTICED = 'to note'
 class Findings:
     """How many of what were found, and where first.
 
-    Example:
+    Examples:
         >>> findings = Findings()
         >>> findings.add(LEFT_OUT, 'without a mask', 'annotation 7')
         >>> findings.add(LEFT_OUT, 'without a mask', 'annotation 9')

@@ -51,7 +51,7 @@ def check_segmentation(segmentation: object, height: int, width: int) -> Checked
     Raises:
         UnusableMaskError: it cannot be decoded, or is no mask within the image.
 
-    Example:
+    Examples:
         >>> check_segmentation([[1, 1, 9, 1, 9, 5]], height=10, width=20).extent
         (1, 1, 9, 5)
     """
@@ -130,7 +130,7 @@ def compressed_counts(text: str) -> list[int]:
     Raises:
         UnusableMaskError: it is no such string.
 
-    Example:
+    Examples:
         >>> compressed_counts('52203')
         [5, 2, 2, 2, 5]
     """

@@ -44,7 +44,7 @@ def images_of_step(loader: DataLoader) -> int:
 def same_images(place: Place, *, images: int, iteration: int) -> Place:
     """Return the place after as many images of the same pass, in steps of another size.
 
-    Example:
+    Examples:
         >>> same_images(Place(epoch=1, first_iter=100, images=8), images=16, iteration=110)
         Place(epoch=1, first_iter=105, images=16)
     """

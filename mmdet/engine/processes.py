@@ -119,7 +119,7 @@ def _first_machine(launcher: str, size: str, environ: Mapping[str, str]) -> str:
 def first_host(nodes: str) -> str:
     """Return the first host of SLURM's compact list, with `scontrol` if there is one.
 
-    Example:
+    Examples:
         >>> first_host('gpu[03-07,9],login')
         'gpu03'
     """

@@ -24,7 +24,7 @@ from mmdet.models.heads.outputs import HeadOutputs
 def level_starts(num_grids: Sequence[int]) -> list[int]:
     """Return the index of each level's first cell among those of all levels.
 
-    Example:
+    Examples:
         >>> level_starts([4, 3, 2])
         [0, 16, 25]
     """

@@ -162,7 +162,7 @@ def best_first(scores: Tensor) -> Tensor:
     Runtimes differ in what their sorting does with ties; counting who is better does not. N^2
     comparisons are nothing beside N masks.
 
-    Example:
+    Examples:
         >>> best_first(torch.tensor([0.5, 0.9, 0.5])).tolist()
         [1, 0, 2]
     """

@@ -79,7 +79,7 @@ def unflipped(view: View, direction: str) -> View:
 def mirrored_cells(cells: Tensor, side: int, direction: str) -> Tensor:
     """Return where cells, row * side + column, lie in the mirrored grid.
 
-    Example:
+    Examples:
         >>> mirrored_cells(torch.tensor([0, 5]), 3, 'horizontal').tolist()
         [2, 3]
     """

@@ -24,7 +24,7 @@ def trace(mask: np.ndarray, *, tolerance: float) -> list[list[np.ndarray]]:
     Returns:
         (n, 2) float32 polygons, n at least 3; an empty mask has none.
 
-    Example:
+    Examples:
         >>> ((outline,),) = trace(np.ones((2, 3)), tolerance=0.5)
         >>> outline.round().astype(int).tolist()
         [[0, 0], [0, 2], [3, 2], [3, 0]]
@@ -58,7 +58,7 @@ def join(outlines: Sequence[np.ndarray]) -> np.ndarray:
     Args:
         outlines: at least one, (n, 2) each.
 
-    Example:
+    Examples:
         >>> left, right = [[0, 0], [0, 1], [1, 1]], [[2, 1], [3, 1], [3, 0]]
         >>> join([np.array(left), np.array(right)]).tolist()
         [[0, 0], [0, 1], [1, 1], [2, 1], [3, 1], [3, 0], [2, 1], [1, 1]]

@@ -35,7 +35,7 @@ def as_rle(segmentation: Segmentation, height: int, width: int) -> dict:
 def json_rle(rle: dict) -> dict:
     """Return COCO's RLE with its counts as text, as JSON holds it.
 
-    Example:
+    Examples:
         >>> json_rle(dict(size=[1, 2], counts=b'02'))
         {'size': [1, 2], 'counts': '02'}
     """

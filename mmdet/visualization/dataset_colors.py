@@ -33,7 +33,7 @@ def voc_colors(number: int) -> list[tuple[int, int, int]]:
     The development kit takes a class's number in its list, the background being 0, and deals its
     bits out to red, green and blue in turn, the lowest to the highest of each.
 
-    Example:
+    Examples:
         >>> voc_colors(3)
         [(128, 0, 0), (0, 128, 0), (128, 128, 0)]
     """

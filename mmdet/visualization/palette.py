@@ -22,7 +22,7 @@ _OF_DATASETS = dict(coco=COCO_COLORS, citys=CITYSCAPES_COLORS)
 def distinct_colors(number: int) -> list[Color]:
     """Return colours of which neighbours in the list are easy to tell apart.
 
-    Example:
+    Examples:
         >>> distinct_colors(2)
         [(249, 6, 6), (90, 134, 242)]
     """
@@ -48,7 +48,7 @@ def class_colors(choice: ColorChoice, number: int) -> list[Color]:
     Raises:
         UserError: there is no such colour, or fewer than classes.
 
-    Example:
+    Examples:
         >>> class_colors('red', 2)
         [(255, 0, 0), (255, 0, 0)]
     """

@@ -109,7 +109,7 @@ def model_names(checkpoints: Sequence[str]) -> list[str]:
     Raises:
         UserError: two are the same file.
 
-    Example:
+    Examples:
         >>> model_names(['runs/solo/epoch_9.pth', 'runs/solov2/epoch_9.pth'])
         ['solo/epoch_9', 'solov2/epoch_9']
     """

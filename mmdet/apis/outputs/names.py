@@ -20,7 +20,7 @@ class Names:
     Args:
         root: the folder that the pictures are in, or below; of others only the file's name is kept.
 
-    Example:
+    Examples:
         >>> names = Names('photos')
         >>> [names.of(path) for path in ('photos/b/c.jpg', 'elsewhere/d.jpg')]
         ['b/c', 'd']
@@ -66,7 +66,7 @@ class Names:
 class FlatNames(Names):
     """A name for each picture as mmdetection gives them: the file's own, of whatever folder.
 
-    Example:
+    Examples:
         >>> names = FlatNames()
         >>> [names.of(path) for path in ('photos/b/my c.jpg', 'photos/d.jpg')]
         ['my c', 'd']
@@ -79,7 +79,7 @@ class FlatNames(Names):
 def as_file_name(text: str, *, keep: str = '') -> str:
     """Return a text as a part of a path: letters, digits and `-_.` of any language stay.
 
-    Example:
+    Examples:
         >>> as_file_name('traffic light/red')
         'traffic_light_red'
     """

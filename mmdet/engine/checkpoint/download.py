@@ -29,7 +29,7 @@ _HASH = re.compile(r'-(?!(?:19|20)\d{6}\.)([a-f0-9]{8,64})\.')
 def cached_file(url: str) -> Path:
     """Return where the file of an address is kept.
 
-    Example:
+    Examples:
         >>> str(cached_file('https://a.org/solo-0676ba61.pth').relative_to(torch.hub.get_dir()))
         'checkpoints/solo-0676ba61.pth'
         >>> str(cached_file('https://a.org/solo.pth').relative_to(torch.hub.get_dir()))

@@ -17,7 +17,7 @@ def to_json(value: object) -> str:
     Raises:
         TypeError: it holds something else than dicts, lists, tuples, strings, numbers and None.
 
-    Example:
+    Examples:
         >>> to_json(dict(scale=(640, 480)))
         '{"scale": {"__tuple__": [640, 480]}}'
         >>> from_json(to_json({1: (2, [3.5, None])}))

@@ -29,7 +29,7 @@ def find_config(name: str) -> Path:
     Raises:
         UserError: there is neither; those with the nearest names are named.
 
-    Example:
+    Examples:
         >>> find_config('solo_r50_fpn_1x_coco').relative_to(SHIPPED).as_posix()
         'solo/solo_r50_fpn_1x_coco.py'
     """

@@ -147,7 +147,7 @@ def picture_name(img_path: str, folder: str) -> str:
         img_path: of the image.
         folder: somewhere above it.
 
-    Example:
+    Examples:
         >>> picture_name('data/train/a/1.jpg', os.path.abspath('data/train'))
         'a/1.jpg'
     """

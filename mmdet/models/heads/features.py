@@ -57,7 +57,7 @@ def resized_strides(num_levels: int) -> tuple[int, ...]:
     Args:
         num_levels: at least 2.
 
-    Example:
+    Examples:
         >>> resized_strides(5)
         (8, 8, 16, 32, 32)
     """
