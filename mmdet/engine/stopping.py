@@ -2,12 +2,15 @@
 
 import copy
 import signal
+from contextlib import nullcontext
+from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 
 from .hooks import CheckpointHook
+from .saver import saving_alone
 from .signals import Stopped, StopRequest
 
 
@@ -43,30 +46,52 @@ def stop_validation_if_asked(runner: Runner) -> None:
     request = _request(runner)
     if request is None or request.asked is None:
         return
-    for hook in runner.hooks:
-        if isinstance(hook, EMAHook):
-            hook.after_val_epoch(runner)  # the model has its averaged weights meanwhile
+    leave_validation(runner)
     _save(runner, request.asked)
     raise Stopped(request.asked)
+
+
+def leave_validation(runner: Runner) -> None:
+    """Give the model its own weights, before the end of a validation; it had averaged ones."""
+    for hook in runner.hooks:
+        if isinstance(hook, EMAHook):
+            hook.after_val_epoch(runner)
 
 
 def _request(runner: Runner) -> StopRequest | None:
     return getattr(runner, 'stop_request', None)  # mmengine's own runner has none
 
 
-def _save(runner: Runner, by: signal.Signals) -> None:
-    """Save this very step, unless it has been saved, and say so."""
+def save_here(runner: Runner, *, alone: bool = False) -> str | None:
+    """Save this very step, unless it has been saved.
+
+    Args:
+        runner: of the training.
+        alone: other processes take no part, and this one saves whatever its rank.
+
+    Returns:
+        The checkpoint's path; None if there is no `CheckpointHook`.
+    """
     hook = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
-    if hook is not None and runner.message_hub.runtime_info.get('saved_iter') != runner.iter:
+    if hook is None:
+        return None
+    if runner.message_hub.runtime_info.get('saved_iter') != runner.iter:
         if hook.by_epoch:
             # Beside those of epochs, and none of them is deleted for it.
             hook = copy.copy(hook)
             hook.by_epoch, hook.filename_tmpl, hook.max_keep_ckpts = False, 'iter_{}.pth', -1
         meta = dict(epoch=runner.epoch, iter=runner.iter)
-        hook._save_checkpoint_with_step(runner, runner.iter, meta=meta)
+        with saving_alone(Path(hook.out_dir)) if alone else nullcontext():
+            hook._save_checkpoint_with_step(runner, runner.iter, meta=meta)
+    return runner.message_hub.get_info('last_ckpt')
+
+
+def _save(runner: Runner, by: signal.Signals) -> None:
+    """Save this very step, and say so."""
+    path = save_here(runner)
     if not is_main_process():
         return
     saved = 'nothing is saved, as there is no CheckpointHook'
-    if hook is not None:
-        saved = f'{runner.message_hub.get_info("last_ckpt")} is saved, --resume goes on from there'
+    if path is not None:
+        saved = f'{path} is saved, --resume goes on from there'
     runner.logger.warning(f'Stopped by {by.name} after {runner.iter} iterations: {saved}')
