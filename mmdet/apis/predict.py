@@ -105,13 +105,13 @@ def known_classes(wanted: Collection[str], known: Collection[str]) -> list[str]:
     """Return the wanted classes.
 
     Raises:
-        UserError: one is not known; its nearest neighbour is named.
+        UserError: one is not known; its nearest neighbour is named, or else all that are.
     """
     if isinstance(wanted, str):
         wanted = [wanted]
     for name in wanted:
         if name not in known:
-            close = get_close_matches(name, known, n=1, cutoff=0.4)
+            close = get_close_matches(name, known, n=1, cutoff=0.6)
             advice = f'did you mean {close[0]!r}?' if close else f'it knows {", ".join(known)}'
             raise UserError(f'the model knows no class {name!r}; {advice}')
     return list(wanted)

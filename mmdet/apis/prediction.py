@@ -24,6 +24,8 @@ from .convert import coco_results, labelme_file, yolo_lines
 if TYPE_CHECKING:
     from supervision import Detections
 
+_NAMED = 10  # instances by `repr`
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -46,6 +48,14 @@ class Prediction:
     frame: int | None = None
     time: float | None = None
     palette: Sequence[Color] | None = None
+
+    def __repr__(self) -> str:
+        where = [repr(self.path)] if self.path else []
+        where += [] if self.frame is None else [f'frame {self.frame}']
+        best = zip(self.names[:_NAMED], self.scores[:_NAMED], strict=True)
+        found = [f'{name} {score:.2f}' for name, score in best]
+        found += [f'{len(self) - _NAMED} more'] if len(self) > _NAMED else []
+        return f'<Prediction {", ".join([*where, ""])}{", ".join(found) or "nothing"}>'
 
     def __len__(self) -> int:
         return len(self.scores)

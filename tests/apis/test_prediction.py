@@ -75,6 +75,16 @@ def test_saving(shapes, tmp_path):
         shapes.save(tmp_path / 'b.png')
 
 
+def test_printing_says_what_is_where(shapes, nothing):
+    names = [f'{name} {score:.2f}' for name, score in zip(shapes.names, shapes.scores, strict=True)]
+    assert repr(shapes) == f"<Prediction 'val/000000000139.jpg', {', '.join(names)}>"
+    assert repr(nothing) == '<Prediction nothing>'
+    masks = np.ones((12, 4, 4), np.uint8)
+    frame = prediction_of(masks, [1] * 12, path='a.mp4', frame=3)
+    assert repr(frame).startswith("<Prediction 'a.mp4', frame 3, triangle 0.90, triangle 0.86, ")
+    assert repr(frame).endswith(', 2 more>')
+
+
 # --- polygons -----------------------------------------------------------------------------------
 
 
