@@ -26,6 +26,9 @@ VIDEO_SUFFIXES = (
 )
 """By which a video is told from other files, in small letters."""
 
+# By so much, in seconds and as a part, may a file be shorter than it says.
+_TOLERANCE = (1.0, 0.2)
+
 
 def load_av() -> ModuleType:
     """Return PyAV.
@@ -75,7 +78,7 @@ class VideoFile:
         self.root = dirname(path)
         self.strict = strict
         self.total: int | None = (
-            stream.frames or round(length * float(stream.average_rate or 0)) or None
+            announced(self.container) or round(length * float(stream.average_rate or 0)) or None
         )
         self.broken: list[str] = []
         self.notes: list[str] = []
@@ -97,6 +100,17 @@ class VideoFile:
             raise UnreadableError(self.broken[0])
 
 
+def announced(container: 'InputContainer') -> int:
+    """Return how many frames a file says that it has; 0 if it does not say."""
+    stream = container.streams.video[0]
+    if container.format.name != 'avi':
+        return stream.frames
+    # AVI's header counts ticks, of which any number may pass without a frame. Its index, which
+    # stands at its end, counts frames; without one FFmpeg has made an entry of the first.
+    number = len(stream.index_entries)
+    return number if number > 1 else 0
+
+
 class Frames:
     """Whole frames of the first video stream of a container, with their number and time.
 
@@ -111,6 +125,7 @@ class Frames:
             differ from one of which it has nothing.
         first_lost: the time of the first of them in seconds, if known.
         missing: how many more the file announces than are in it.
+        unseen: how many seconds it announces beyond its end, where it announces no frames.
     """
 
     def __init__(self, container: 'InputContainer') -> None:
@@ -121,14 +136,20 @@ class Frames:
         self.lost = 0
         self.first_lost: float | None = None
         self.missing = 0
+        self.unseen = 0.0
         self._begin: float | None = None
 
     def __iter__(self) -> Iterator[tuple['VideoFrame', int, float]]:
         errors = load_av().error
+        number = announced(self.container)
         packets = sent = 0
-        last = -1.0
+        last = end = -1.0
         try:
-            for packet in self.container.demux(self.stream):
+            for packet in self.container.demux():  # sound, too, as it may last for longer
+                if packet.pts is not None and packet.time_base is not None:
+                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if packet.stream.index != self.stream.index:
+                    continue
                 packets += packet.dts is not None or packet.size > 0
                 sent += packet.size > 0 and not packet.is_discard
                 try:
@@ -147,7 +168,13 @@ class Frames:
                     yield frame, self.given - 1, time
         except (errors.InvalidDataError, errors.EOFError):
             self._lose(None)  # the structure of the file: nothing can follow
-        self.missing = max(0, self.stream.frames - packets)
+        if number:
+            self.missing = max(0, number - packets)
+        elif packets:
+            length = self._length()
+            unseen = length - (end - self._start())
+            seconds, part = _TOLERANCE
+            self.unseen = unseen if unseen > min(seconds, part * length) else 0.0
         # Nobody says of how many frames the decoder makes nothing. In a whole video it may be
         # fewer than packets.
         if self.lost or self.missing:
@@ -162,6 +189,8 @@ class Frames:
             found.append(f'{name}: {frames} cannot be decoded{begin}')
         if self.missing:
             found.append(f'{name} is cut off: the last {self.missing} frames are missing')
+        if self.unseen:
+            found.append(f'{name} is cut off: the last {self.unseen:.1f} s are missing')
         if not found and not self.given:
             found.append(f'{name} has no frame')
         return found
@@ -177,9 +206,18 @@ class Frames:
             return (self.given + self.lost) / float(self.stream.average_rate or 25)
         seconds = float(pts * self.stream.time_base)
         if self._begin is None:
-            start = self.container.start_time
-            self._begin = seconds if start is None else start / load_av().time_base
+            self._begin = seconds if self.container.start_time is None else self._start()
         return max(0.0, seconds - self._begin)
+
+
+    def _start(self) -> float:
+        return (self.container.start_time or 0) / load_av().time_base
+
+    def _length(self) -> float:
+        """Return how long the file says that it is, in seconds; 0 if it does not say."""
+        if self.container.format.name == 'avi':  # FFmpeg guesses by the size of what is there
+            return float(self.stream.frames * (self.stream.time_base or 0))
+        return (self.container.duration or 0) / load_av().time_base
 
 
 def image_of(frame: 'VideoFrame') -> np.ndarray:
