@@ -209,7 +209,6 @@ class Frames:
             self._begin = seconds if self.container.start_time is None else self._start()
         return max(0.0, seconds - self._begin)
 
-
     def _start(self) -> float:
         return (self.container.start_time or 0) / load_av().time_base
 

@@ -111,9 +111,7 @@ def test_a_cut_off_video_that_says_how_long_it_is_but_not_how_many_frames(tmp_pa
 
 
 def test_sound_that_lasts_for_longer_is_no_cut_off_video(tmp_path):
-    opened = open_source(
-        write_video(tmp_path / 'a.mkv', range(0, 400, 40), sound='aac', end=3000)
-    )
+    opened = open_source(write_video(tmp_path / 'a.mkv', range(0, 400, 40), sound='aac', end=3000))
     assert len(list(opened)) == 10
     assert opened.broken == []
 
