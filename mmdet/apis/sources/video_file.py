@@ -14,6 +14,7 @@ import numpy as np
 from mmdet.datasets.image_file import UnreadableError
 from mmdet.errors import missing_package
 
+from .clock import Clock
 from .picture import Picture
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ VIDEO_SUFFIXES = (
 )
 """By which a video is told from other files, in small letters."""
 
+# Those that say how long they are, in FFmpeg's names; of others it guesses, by size or last frame.
+_SAY_LENGTH = ('avi', 'flv', 'matroska,webm')
 # By so much, in seconds and as a part, may a file be shorter than it says.
 _TOLERANCE = (1.0, 0.2)
 
@@ -138,6 +141,7 @@ class Frames:
         self.missing = 0
         self.unseen = 0.0
         self._begin: float | None = None
+        self._clock = Clock(1 / float(self.stream.average_rate or 25))
 
     def __iter__(self) -> Iterator[tuple['VideoFrame', int, float]]:
         errors = load_av().error
@@ -158,7 +162,7 @@ class Frames:
                     self._lose(packet.pts)
                     continue
                 for frame in frames:
-                    time = self._time(frame.pts)
+                    time = max(0.0, self._clock.at(self._time(frame.pts)))
                     # After an error a decoder may also hand out an old one late.
                     if frame.is_corrupt or (self.lost and time <= last):
                         self._lose(frame.pts)
@@ -170,7 +174,7 @@ class Frames:
             self._lose(None)  # the structure of the file: nothing can follow
         if number:
             self.missing = max(0, number - packets)
-        elif packets:
+        elif packets and self.container.format.name in _SAY_LENGTH:
             length = self._length()
             unseen = length - (end - self._start())
             seconds, part = _TOLERANCE
@@ -197,23 +201,26 @@ class Frames:
 
     def _lose(self, pts: int | None) -> None:
         if not self.lost and pts is not None:
-            self.first_lost = self._time(pts)
+            self.first_lost = max(0.0, self._time(pts))
         self.lost += 1
 
     def _time(self, pts: int | None) -> float:
-        """Return the time of a frame from the beginning, which is that of the sound, too."""
+        """Return when a frame is shown after the beginning, which is that of the sound, too.
+
+        It may be before it, as in a piece of a video whose clock begins anew.
+        """
         if pts is None or self.stream.time_base is None:
             return (self.given + self.lost) / float(self.stream.average_rate or 25)
         seconds = float(pts * self.stream.time_base)
         if self._begin is None:
             self._begin = seconds if self.container.start_time is None else self._start()
-        return max(0.0, seconds - self._begin)
+        return seconds - self._begin
 
     def _start(self) -> float:
         return (self.container.start_time or 0) / load_av().time_base
 
     def _length(self) -> float:
-        """Return how long the file says that it is, in seconds; 0 if it does not say."""
+        """Return how long a file of `_SAY_LENGTH` says that it is, in seconds; 0 if it does not."""
         if self.container.format.name == 'avi':  # FFmpeg guesses by the size of what is there
             return float(self.stream.frames * (self.stream.time_base or 0))
         return (self.container.duration or 0) / load_av().time_base

@@ -116,6 +116,17 @@ def test_sound_that_lasts_for_longer_is_no_cut_off_video(tmp_path):
     assert opened.broken == []
 
 
+def test_pieces_put_together_of_which_one_is_cut_off(tmp_path):
+    piece = write_video(tmp_path / 'a.ts', range(0, 4000, 40)).read_bytes()
+    (tmp_path / 'b.ts').write_bytes(piece[: len(piece) // 2] + piece)
+    opened = open_source(tmp_path / 'b.ts')
+    times = [picture.time for picture in opened]
+    assert 130 < len(times) < 160
+    assert times == sorted(times)
+    assert times[-1] == pytest.approx(6, abs=0.5)
+    assert len(opened.broken) == 1
+
+
 def test_a_video_without_its_index(video):
     video.write_bytes(video.read_bytes()[:2000])  # an MP4's comes last
     with pytest.raises(UnreadableError, match='neither as an image nor as a video'):
