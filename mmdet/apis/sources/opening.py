@@ -1,6 +1,6 @@
 """From what a user names to pictures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from glob import has_magic
 from os.path import abspath, commonpath, dirname, exists, isdir, join, realpath
@@ -60,7 +60,9 @@ def open_source(source: Source, *, strict: bool = False) -> Pictures:
     if isinstance(source, Pictures):
         return source
     # What else can be made an array, such as a tensor or Pillow's image, may be RGB and of floats.
-    if not isinstance(source, Iterable) or hasattr(source, '__array__'):
+    # Bytes would be cameras' numbers.
+    is_data = hasattr(source, '__array__') or isinstance(source, bytes | bytearray | Mapping)
+    if not isinstance(source, Iterable) or is_data:
         raise UserError(
             f'a {type(source).__name__} is no source: name a picture, folder, video or camera, or '
             'give a (height, width, 3) uint8 array in BGR order'

@@ -193,7 +193,7 @@ def test_a_list_of_bytes(tmp_path):
         open_source(tmp_path / 'a.txt')
 
 
-@pytest.mark.parametrize('source', [None, True, 1.5, [], np.float32(1)])
+@pytest.mark.parametrize('source', [None, True, 1.5, [], np.float32(1), b'\xff\xd8', {'a.png': 1}])
 def test_what_is_no_source(source):
     with pytest.raises(UserError, match=r'is no source|is empty'):
         open_source(source)
