@@ -152,7 +152,8 @@ class Prediction:
 
         Returns:
             `image_id`, `category_id`, `score`, `bbox` (xywh in pixels), `area` (pixels) and
-            `segmentation` (RLE, its counts as text) of each. The masks are exactly these.
+            `segmentation` (RLE, its counts as text) of each. The masks are exactly these. Take
+            `bbox` out for pycocotools' `loadRes`, which would take its area for the mask's.
         """
         if image_id is None:
             stem = Path(self.path).stem

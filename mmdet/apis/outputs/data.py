@@ -46,12 +46,19 @@ class CocoJson:
         if prediction.frame is not None:
             image |= dict(frame=prediction.frame, time=prediction.time)
         self._images.append([image])
-        self._results.append(prediction.to_coco(image_id=image_id))
+        # With a `bbox` pycocotools would take its area for the instance's, and so give other figures
+        # of small, medium and large ones.
+        results = prediction.to_coco(image_id=image_id)
+        self._results.append([_without(each, 'bbox') for each in results])
 
     def close(self) -> None:
         """Close the files."""
         self._results.close()
         self._images.close()
+
+
+def _without(item: dict, key: str) -> dict:
+    return {name: value for name, value in item.items() if name != key}
 
 
 class YoloText:
