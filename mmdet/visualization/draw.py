@@ -68,7 +68,7 @@ def _tint(
     canvas: np.ndarray, mask: np.ndarray, color: Color, *, alpha: float, line_width: int
 ) -> tuple[Sequence[int], tuple[float, float]] | None:
     """Tint and outline a mask; return its xyxy box and its median (x, y), None if it is empty."""
-    rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     if not len(rows):
         return None
     # Nothing but the part of the picture around it is looked at.

@@ -46,8 +46,8 @@ class CocoJson:
         if prediction.frame is not None:
             image |= dict(frame=prediction.frame, time=prediction.time)
         self._images.append([image])
-        # With a `bbox` pycocotools would take its area for the instance's, and give other figures of
-        # small, medium and large ones.
+        # Of a `bbox` pycocotools would take the area for the instance's, which gives small, medium
+        # and large ones other figures.
         results = prediction.to_coco(image_id=image_id)
         self._results.append([_without(each, 'bbox') for each in results])
 
