@@ -65,7 +65,6 @@ def filled(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
 # --- the picture --------------------------------------------------------------------------------
 
 
-
 def test_memory_to_draw_does_not_grow_with_instances():
     mask = np.zeros((1000, 1000), np.uint8)
     mask[200:400, 100:700] = 1
