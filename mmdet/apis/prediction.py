@@ -97,9 +97,7 @@ class Prediction:
         They follow the masks to within half a pixel. A hole is cut out along a line from the
         outline to the hole and back, so the polygon's area is the part's. An empty mask has none.
         """
-        # One at a time: together the bitmaps of a large picture take gigabytes.
-        masks = (self._masks[index].to_ndarray()[0] for index in range(len(self)))
-        return [[join(part) for part in trace(mask, tolerance=0.5)] for mask in masks]
+        return [[join(part) for part in trace(mask, tolerance=0.5)] for mask in self._masks]
 
     @property
     def _masks(self) -> RLEMasks:
@@ -131,7 +129,7 @@ class Prediction:
         # The best instance is drawn last, over the others.
         drawn = draw_instances(
             self.image[..., ::-1],
-            self.masks[::-1],
+            self._masks[::-1],
             captions,
             colors,
             alpha=alpha,
@@ -162,7 +160,8 @@ class Prediction:
 
         Returns:
             `image_id`, `category_id`, `score`, `bbox` (xywh in pixels), `area` (pixels) and
-            `segmentation` (RLE, its counts as text) of each. The masks are exactly these.
+            `segmentation` (RLE, its counts as text) of each. The masks are exactly these. Take
+            `bbox` out for pycocotools' `loadRes`, which would take its area for the mask's.
         """
         if image_id is None:
             stem = Path(self.path).stem

@@ -3,6 +3,7 @@
 import base64
 import json
 import sys
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -62,6 +63,17 @@ def filled(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
 
 
 # --- the picture --------------------------------------------------------------------------------
+
+
+def test_memory_to_draw_does_not_grow_with_instances():
+    mask = np.zeros((1000, 1000), np.uint8)
+    mask[200:400, 100:700] = 1
+    many = prediction_of(np.broadcast_to(mask, (60, 1000, 1000)), [0] * 60)
+    tracemalloc.start()
+    many.plot(boxes=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6  # all of the masks have 60 MB
 
 
 def test_saving(shapes, tmp_path):
