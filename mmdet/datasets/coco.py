@@ -18,6 +18,7 @@ from mmdet.registry import DATASETS
 from .coco_annotations import place, why_untrained
 from .coco_classes import COCO_CLASSES
 from .coco_file import LAYOUT, category_labels, garbage_left_alone, read_coco_file
+from .coco_images import leads_out
 from .coco_values import Identifier
 from .file_backend import file_backend
 from .findings import UNTRAINED
@@ -158,7 +159,11 @@ class CocoDataset(BaseDataset):
         """
         self.full_init()
         if self.test_mode:
-            sample = self.prepare_data(idx)
+            try:
+                sample = self.prepare_data(idx)
+            except UnusableImageError as error:
+                # torchrun knows what ends a process by its class's name.
+                raise UserError(str(error)) from None
             if sample is None:
                 path = self.get_data_info(idx)['img_path']
                 raise UserError(f'the test pipeline gives nothing for {path}, with ignore_empty?')
@@ -221,21 +226,15 @@ class CocoDataset(BaseDataset):
         return kept
 
     def _check_names(self, images: list[dict]) -> None:
-        """Refuse names that lead out of the data set: whoever wrote the file chooses what is read.
-
-        They are looked at as text. A link in a folder is its owner's to make.
-        """
-        folders = [self.data_root or self.data_prefix['img'], self.data_prefix['img']]
-        roots = [os.path.abspath(folder) for folder in folders]
+        """Refuse names that lead out of the data set: the file is not to choose what is read."""
+        folder = self.data_prefix['img']
+        roots = [self.data_root or folder, folder]
         for image in images:
-            name = image['file_name']
-            if '..' not in name and not name.startswith('/'):
-                continue  # as all of COCO's are; the rest takes time
-            path = os.path.abspath(join(self.data_prefix['img'], name))
-            if not any(os.path.commonpath([root, path]) == root for root in roots):
+            if leads_out(image['file_name'], folder, roots):
                 raise UserError(
-                    f'{self.ann_file}: image {image["id"]!r} ({name}) is outside of {roots[0]}: if '
-                    'you trust the file, set allow_outside_root=True in the dataset'
+                    f'{self.ann_file}: image {image["id"]!r} ({image["file_name"]}) is outside of '
+                    f'{os.path.abspath(roots[0])}: if you trust the file, set '
+                    'allow_outside_root=True in the dataset'
                 )
 
     def _check_pictures(self, items: list[dict]) -> None:

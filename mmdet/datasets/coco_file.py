@@ -16,7 +16,8 @@ said in one line of the log with the first of each kind; `mmdet-solo check-coco`
 | `annotations` missing or null | none: COCO's test splits come so |
 | numbers as text (`"640"`, `"1"` beside `1`) or as `640.0` | repaired |
 | ids of images and categories that are text | kept; numbered only inside the evaluation |
-| ids of annotations that are missing, 0 or stand twice | repaired: numbered anew |
+| ids of annotations that are missing or stand twice | repaired: numbered anew |
+| an annotation's id of 0 | kept; numbered only inside the evaluation |
 | a box that is missing, null, not four numbers, or without extent | repaired: from the mask |
 | an area that is missing, null, no number, or not above 0 | repaired: from the mask |
 | `iscrowd` missing | 0 |
@@ -224,11 +225,17 @@ def _category_id(coco: CocoFile, name: str) -> Identifier:
     ids = [category['id'] for category in coco.categories if category['name'] == name]
     if len(ids) == 1:
         return ids[0]
-    present = {annotation['category_id'] for annotation in coco.annotations}
-    used = [identifier for identifier in ids if identifier in present]
+    used = used_categories(coco, name)
     if len(used) > 1:
         raise UserError(
             f'{coco.path}: the categories {used[0]!r} and {used[1]!r} are both named {name!r}, '
             'and both have annotations; give one another name, or the annotations one id'
         )
     return (used or ids)[0]
+
+
+def used_categories(coco: CocoFile, name: str) -> list[Identifier]:
+    """Return the ids of the categories of that name that there are annotations of."""
+    present = {annotation['category_id'] for annotation in coco.annotations}
+    ids = [category['id'] for category in coco.categories if category['name'] == name]
+    return [identifier for identifier in ids if identifier in present]

@@ -4,6 +4,7 @@ An annotation can be left out; an image or a category that cannot be understood 
 annotations with it, so the file is refused with the entry's name.
 """
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -56,9 +57,25 @@ def check_images(entries: Sequence[dict], findings: Findings) -> list[dict]:
     return sorted(images, key=lambda image: (isinstance(image['id'], str), image['id']))
 
 
+def leads_out(name: str, folder: str, roots: Sequence[str]) -> bool:
+    """Return whether an image's name leads out of all of some folders.
+
+    It is looked at as text. A link in a folder is its owner's to make.
+
+    Args:
+        name: of the image.
+        folder: that the name is in.
+        roots: the folders.
+    """
+    if '..' not in name and not name.startswith('/'):
+        return False  # as all of COCO's are; the rest takes time
+    path = os.path.abspath(os.path.join(folder, name))
+    return not any(os.path.commonpath([root, path]) == root for root in map(os.path.abspath, roots))
+
+
 def size_of(image: Mapping) -> tuple[int, int] | None:
     """Return the (height, width) that an entry gives, or None if that is no size."""
-    height, width = whole_number(image['height']), whole_number(image['width'])
+    height, width = whole_number(image.get('height')), whole_number(image.get('width'))
     if height is None or width is None or min(height, width) < 1:
         return None
     return height, width

@@ -178,6 +178,6 @@ def test_stopping_above_the_share_is_one_line(root, tmp_path, start, processes):
     process = start(f'tools/{tool[0]}', path, *tool[1:])
     text, _ = end(process, tracebacks=processes == 2)
     last = text.splitlines()[-1]
-    assert process.returncode == 2 if processes == 1 else process.returncode == 1
+    assert process.returncode == 2
     assert 'error: ' in last and 'more than 2 (max_unusable of the data set) are too many' in last
     assert (tmp_path / 'w/last_checkpoint').is_file()
