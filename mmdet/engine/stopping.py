@@ -26,7 +26,7 @@ def stop_if_asked(runner: Runner) -> None:
     """
     request = _request(runner)
     if request is not None and (by := request.agree()):
-        _save(runner, by)
+        _save_and_say(runner, by)
         request.end_together()
         raise Stopped(by)
 
@@ -46,7 +46,7 @@ def stop_validation_if_asked(runner: Runner) -> None:
     for hook in runner.hooks:
         if isinstance(hook, EMAHook):
             hook.after_val_epoch(runner)  # the model has its averaged weights meanwhile
-    _save(runner, request.asked)
+    _save_and_say(runner, request.asked)
     raise Stopped(request.asked)
 
 
@@ -54,8 +54,16 @@ def _request(runner: Runner) -> StopRequest | None:
     return getattr(runner, 'stop_request', None)  # mmengine's own runner has none
 
 
-def _save(runner: Runner, by: signal.Signals) -> None:
-    """Save this very step, unless it has been saved, and say so."""
+def _save_and_say(runner: Runner, by: signal.Signals) -> None:
+    saved = save_now(runner)
+    if is_main_process():
+        runner.logger.warning(f'Stopped by {by.name} after {runner.iter} iterations: {saved}')
+
+
+def save_now(runner: Runner) -> str:
+    """Save this very step, unless it has been saved, and return in words what to go on from."""
+    if runner.iter == 0:
+        return 'there is nothing to save yet'
     hook = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
     if hook is not None and runner.message_hub.runtime_info.get('saved_iter') != runner.iter:
         if hook.by_epoch:
@@ -64,9 +72,8 @@ def _save(runner: Runner, by: signal.Signals) -> None:
             hook.by_epoch, hook.filename_tmpl, hook.max_keep_ckpts = False, 'iter_{}.pth', -1
         meta = dict(epoch=runner.epoch, iter=runner.iter)
         hook._save_checkpoint_with_step(runner, runner.iter, meta=meta)
-    if not is_main_process():
-        return
-    saved = 'nothing is saved, as there is no CheckpointHook'
-    if hook is not None:
-        saved = f'{runner.message_hub.get_info("last_ckpt")} is saved, --resume goes on from there'
-    runner.logger.warning(f'Stopped by {by.name} after {runner.iter} iterations: {saved}')
+    if hook is None:
+        return 'nothing is saved, as there is no CheckpointHook'
+    # Which file, the process that saves knows alone.
+    last = runner.message_hub.runtime_info.get('last_ckpt', 'a checkpoint')
+    return f'{last} is saved, --resume goes on from there'
