@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import socket
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,12 @@ from pathlib import Path
 import torch.distributed as dist
 
 from mmdet.errors import exit_on_user_error
+
+
+def free_port() -> str:
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return str(free.getsockname()[1])
 
 
 def run(work: Callable[[int], object], folder: Path, *, processes: int = 2) -> list[int]:
@@ -26,18 +33,20 @@ def run(work: Callable[[int], object], folder: Path, *, processes: int = 2) -> l
         processes: how many.
     """
     folder.mkdir(exist_ok=True)
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
+    port = free_port()
 
     def start(rank: int) -> None:
         warnings.simplefilter('ignore')
         os.environ |= dict(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(processes))
-        os.environ |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+        os.environ |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
         with (folder / f'output_{rank}').open('w', buffering=1) as sys.stdout:
             sys.stderr = sys.stdout
-            with exit_on_user_error():
-                work(rank)
+            try:
+                with exit_on_user_error():
+                    work(rank)
+            except Exception:
+                traceback.print_exc()
+                sys.exit(1)
             if dist.is_initialized():
                 dist.destroy_process_group()
 
