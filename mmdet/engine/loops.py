@@ -21,6 +21,11 @@ from torch.utils.data import DataLoader
 from mmdet.errors import UserError
 from mmdet.registry import LOOPS
 
+from .memory.ending import (
+    saving_if_it_cannot_be_validated,
+    saving_if_it_does_not_fit,
+    saving_if_they_cannot_be_loaded,
+)
 from .place import (
     Place,
     images_of_step,
@@ -123,6 +128,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         runner.model.train()
         first = self._iter - self._place.first_iter
         batches = batches_from(self.dataloader, epoch=self._epoch, first=first)
+        batches = saving_if_they_cannot_be_loaded(runner, batches, self.dataloader)
         for index, batch in enumerate(batches, start=first):
             self.run_iter(index, batch)
         runner.call_hook('after_train_epoch')
@@ -132,7 +138,8 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         """Train one step."""
         self._unusable.collect()
         seed_generators(self.runner.seed, Use.STEP, self._iter, cuda=True)
-        super().run_iter(idx, data_batch)
+        with saving_if_it_does_not_fit(self.runner, data_batch):
+            super().run_iter(idx, data_batch)
         stop_if_asked(self.runner)
 
 
@@ -203,6 +210,7 @@ class IterBasedTrainLoop(BaseLoop):
         seed_generators(runner.seed, Use.EPOCH, self._epoch, cuda=True)
         runner.call_hook('before_train_epoch')
         batches = self._batches(place)
+        batches = saving_if_they_cannot_be_loaded(runner, batches, self.dataloader)
         while self._iter < self.max_iters and not self.stop_training:
             runner.model.train()
             self.run_iter(next(batches))
@@ -233,12 +241,13 @@ class IterBasedTrainLoop(BaseLoop):
         self._unusable.collect()
         runner = self.runner
         seed_generators(runner.seed, Use.STEP, self._iter, cuda=True)
-        runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
-        outputs = runner.model.train_step(data_batch, optim_wrapper=runner.optim_wrapper)
-        runner.call_hook(
-            'after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs
-        )
-        self._iter += 1
+        with saving_if_it_does_not_fit(runner, data_batch):
+            runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
+            outputs = runner.model.train_step(data_batch, optim_wrapper=runner.optim_wrapper)
+            runner.call_hook(
+                'after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs
+            )
+            self._iter += 1
         stop_if_asked(runner)
 
 
@@ -265,4 +274,5 @@ class ValLoop(MMEngineValLoop):
     def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
         """Validate one batch."""
         stop_validation_if_asked(self.runner)
-        super().run_iter(idx, data_batch)
+        with saving_if_it_cannot_be_validated(self.runner, data_batch):
+            super().run_iter(idx, data_batch)

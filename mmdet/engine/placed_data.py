@@ -219,16 +219,23 @@ def naming_lost_samples(loader: DataLoader) -> Iterator[None]:
         yield
     except RuntimeError as error:
         killed = re.search(r'DataLoader worker \(pid.*', str(error))
-        sampler = loader.batch_sampler
-        if killed is None or not isinstance(sampler, PlacedBatchSampler):
+        if killed is None or not isinstance(loader.batch_sampler, PlacedBatchSampler):
             raise
-        # Workers take turns, so each is at the first of its batches at the latest.
-        at = [placed for batch in islice(sampler.given, loader.num_workers) for placed in batch]
-        names = ', '.join(_name(loader.dataset, placed.index) for placed in at)
+        names = ', '.join(images_at(loader))
         raise UserError(
             f'{killed[0].strip()} The machine may have run out of memory: take fewer workers or '
             f'smaller images, and go on with --resume. The workers were at {names}'
         ) from None
+
+
+def images_at(loader: DataLoader) -> list[str]:
+    """Return the names of the images that are being loaded, if the loader knows them."""
+    sampler = loader.batch_sampler
+    if not isinstance(sampler, PlacedBatchSampler):
+        return []
+    # Workers take turns, so each is at the first of its batches at the latest.
+    given = islice(sampler.given, max(1, loader.num_workers))
+    return [_name(loader.dataset, placed.index) for batch in given for placed in batch]
 
 
 def _name(dataset: Dataset, index: int) -> str:

@@ -4,12 +4,13 @@ What it saves is whole: see `mmdet.engine.checkpoint.aside`.
 """
 
 import errno
+import inspect
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from mmengine.dist import is_main_process, master_only
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop
@@ -23,6 +24,8 @@ from mmdet.errors import UserError
 from .checkpoint import checkpoint_to_resume
 from .checkpoint.aside import is_local, written_aside
 from .console import arrange_handlers
+from .processes import ending_with_others
+from .saver import saves
 from .signals import StopRequest, listening
 from .workers import leave_interrupts_to_main
 
@@ -97,7 +100,6 @@ class Runner(MMEngineRunner):
             self._resume = self._load_from is not None
         super().load_or_resume()
 
-    @master_only
     def save_checkpoint(
         self,
         out_dir: str,
@@ -114,10 +116,14 @@ class Runner(MMEngineRunner):
         Raises:
             UserError: the work directory is gone.
         """
+        if not saves():
+            return
         _check_still_there(self.work_dir)
         local = is_local(out_dir, file_client_args, backend_args)
+        save = inspect.unwrap(MMEngineRunner.save_checkpoint)  # mmengine's looks at the rank alone
         with written_aside(Path(out_dir)) if local else nullcontext(out_dir) as folder:
-            super().save_checkpoint(
+            save(
+                self,
                 str(folder),
                 filename,
                 file_client_args=file_client_args,
@@ -134,7 +140,11 @@ class Runner(MMEngineRunner):
         Raises:
             Stopped: a signal stopped the training, see `mmdet.engine.signals`.
         """
-        with _naming_disk(self.work_dir), listening() as self.stop_request:
+        with (
+            ending_with_others(),
+            _naming_disk(self.work_dir),
+            listening() as self.stop_request,
+        ):
             return super().train()
 
     def test(self) -> dict:

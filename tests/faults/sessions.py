@@ -72,15 +72,16 @@ def wait_for(process: Session, text: str, *, times: int = 1) -> None:
     pytest.fail(f'it ended with {process.wait()}: {process.stderr.read()}')
 
 
-def end(process: Session, *, tracebacks: bool = False) -> tuple[str, float]:
+def end(process: Session, *, tracebacks: bool = False, timeout: float = 120) -> tuple[str, float]:
     """Return all that it printed, and how long it took to end.
 
     Args:
         process: the first of its session; it leaves none behind.
         tracebacks: whether it may print any.
+        timeout: seconds that it may take.
     """
     begin = time.monotonic()
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=timeout)
     assert not members(process)
     assert tracebacks or 'Traceback' not in out + err, err
     return out + err, time.monotonic() - begin

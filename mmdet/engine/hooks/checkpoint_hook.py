@@ -14,6 +14,7 @@ from mmdet.engine.checkpoint.aside import clear_aside, is_local, written_aside
 from mmdet.engine.checkpoint.embedded_config import KEY
 from mmdet.engine.checkpoint.finite import not_finite
 from mmdet.engine.optim_wrapper import gather_gradients
+from mmdet.engine.saver import saves
 from mmdet.engine.wrapper import unwrapped
 from mmdet.errors import UserError
 from mmdet.registry import HOOKS
@@ -80,7 +81,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         if self.max_keep_ckpts > 0:
             self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
             runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
-        if not is_main_process():
+        if not saves():
             return
         with written_aside(Path(runner.work_dir)) as aside:
             (aside / 'last_checkpoint').write_text(self.last_ckpt)
