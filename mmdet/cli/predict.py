@@ -49,7 +49,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='pictures of one size that go through the network together (default: 1)',
     )
     parser.add_argument(
-        '--tta', action='store_true', help='average what several scales and a mirror image give'
+        '--tta',
+        action='store_true',
+        help="average several views: the config's tta_pipeline, or each picture mirrored, too",
     )
     parser.add_argument(
         '--tile',

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
@@ -72,6 +73,13 @@ class Runner(MMEngineRunner):
             except ImportError as error:
                 raise UserError(f'visualizer: {name} needs another package: {error}') from None
         return built
+
+    def register_default_hooks(self, hooks: dict[str, Hook | dict] | None = None) -> None:
+        """Register the hooks that every run has: mmengine's, and `NonFiniteHook`."""
+        others = dict(non_finite=dict(type='NonFiniteHook')) | (hooks or {})
+        if others['non_finite'] is None:
+            del others['non_finite']
+        super().register_default_hooks(others)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Return the training loop; `by_epoch` chooses among this project's own."""

@@ -29,7 +29,7 @@ def stop_if_asked(runner: Runner) -> None:
     """
     request = _request(runner)
     if request is not None and (by := request.agree()):
-        _save(runner, by)
+        _save_and_say(runner, by)
         request.end_together()
         raise Stopped(by)
 
@@ -47,7 +47,7 @@ def stop_validation_if_asked(runner: Runner) -> None:
     if request is None or request.asked is None:
         return
     leave_validation(runner)
-    _save(runner, request.asked)
+    _save_and_say(runner, request.asked)
     raise Stopped(request.asked)
 
 
@@ -62,19 +62,24 @@ def _request(runner: Runner) -> StopRequest | None:
     return getattr(runner, 'stop_request', None)  # mmengine's own runner has none
 
 
-def save_here(runner: Runner, *, alone: bool = False) -> str | None:
-    """Save this very step, unless it has been saved.
+def _save_and_say(runner: Runner, by: signal.Signals) -> None:
+    saved = save_now(runner)
+    if is_main_process():
+        runner.logger.warning(f'Stopped by {by.name} after {runner.iter} iterations: {saved}')
+
+
+def save_now(runner: Runner, *, alone: bool = False) -> str:
+    """Save this very step, unless it has been saved, and return in words what to go on from.
 
     Args:
         runner: of the training.
         alone: other processes take no part, and this one saves whatever its rank.
-
-    Returns:
-        The checkpoint's path; None if there is no `CheckpointHook`.
     """
+    if runner.iter == 0:
+        return 'there is nothing to save yet'
     hook = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
     if hook is None:
-        return None
+        return 'nothing is saved, as there is no CheckpointHook'
     if runner.message_hub.runtime_info.get('saved_iter') != runner.iter:
         if hook.by_epoch:
             # Beside those of epochs, and none of them is deleted for it.
@@ -83,15 +88,6 @@ def save_here(runner: Runner, *, alone: bool = False) -> str | None:
         meta = dict(epoch=runner.epoch, iter=runner.iter)
         with saving_alone(Path(hook.out_dir)) if alone else nullcontext():
             hook._save_checkpoint_with_step(runner, runner.iter, meta=meta)
-    return runner.message_hub.get_info('last_ckpt')
-
-
-def _save(runner: Runner, by: signal.Signals) -> None:
-    """Save this very step, and say so."""
-    path = save_here(runner)
-    if not is_main_process():
-        return
-    saved = 'nothing is saved, as there is no CheckpointHook'
-    if path is not None:
-        saved = f'{path} is saved, --resume goes on from there'
-    runner.logger.warning(f'Stopped by {by.name} after {runner.iter} iterations: {saved}')
+    # Which file, the process that saves knows alone.
+    last = runner.message_hub.runtime_info.get('last_ckpt', 'a checkpoint')
+    return f'{last} is saved, --resume goes on from there'

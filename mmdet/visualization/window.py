@@ -25,10 +25,12 @@ class Window:
             2, and a frame until the next one.
 
     Raises:
-        UserError: no window can be opened here.
+        UserError: no window can be opened here, or `wait_time` is below 0 or no number.
     """
 
     def __init__(self, wait_time: float | None = None) -> None:
+        if wait_time is not None and not 0 <= wait_time < math.inf:
+            raise UserError(f'wait_time is {wait_time}: it takes 0 or more seconds')
         # OpenCV's Qt speaks to X alone. Without it, it would end the process.
         if sys.platform == 'linux' and not os.environ.get('DISPLAY'):
             raise UserError(

@@ -112,8 +112,12 @@ def test_tiles(model):
     [
         (dict(classes=['gren']), "knows no class 'gren'; did you mean 'green'?"),
         (dict(classes=['zebra crossing']), 'it knows red, green, traffic light/blue'),
+        (dict(classes=[2]), 'knows no class 2; it knows red, green'),
         (dict(tile=0), 'tile'),
+        (dict(tile=64.5), 'tile=64.5: a tile'),
+        (dict(tile=True), 'tile=True: a tile'),
         (dict(batch_size=0), 'batch_size is 0'),
+        (dict(batch_size=1.5), 'batch_size is 1.5: it takes a whole number'),
         (dict(score_thr=30), 'score_thr is 30: it takes a number from 0 to 1'),
     ],
 )

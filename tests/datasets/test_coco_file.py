@@ -418,6 +418,6 @@ def test_nothing_that_was_given_is_changed(content):
     content['images'][0]['height'] = '40'
     content['annotations'].append(annotation(3, '1', bbox=None, segmentation=[SQUARE, [1]]))
     before = copy.deepcopy(content)
-    images = check_images(content['images'], 'a.json', Findings())
-    check_annotations(content['annotations'], images, content['categories'], 'a.json', Findings())
+    images = check_images(content['images'], Findings())
+    check_annotations(content['annotations'], images, content['categories'], Findings())
     assert content == before

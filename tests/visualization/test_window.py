@@ -21,6 +21,13 @@ def test_a_window_waits_as_long_as_it_is_told(monkeypatch, given, is_frame, wait
     assert times == [waited]
 
 
+@pytest.mark.parametrize('given', [-1, float('nan'), float('inf')])
+def test_a_time_that_is_none(monkeypatch, given):
+    monkeypatch.setenv('DISPLAY', ':0')
+    with pytest.raises(UserError, match='it takes 0 or more seconds'):
+        Window(given)
+
+
 def test_what_draws_into_files_opens_no_window(monkeypatch):
     monkeypatch.setattr(pyplot, 'get_backend', lambda: 'agg')
     with pytest.raises(UserError, match=r'cannot open a window \(matplotlib draws with agg\)'):

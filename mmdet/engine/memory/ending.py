@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmdet.engine.placed_data import images_at
-from mmdet.engine.stopping import leave_validation, save_here
+from mmdet.engine.stopping import leave_validation, save_now
 from mmdet.engine.wrapper import unwrapped
 
 from .advice import advice
@@ -101,17 +101,12 @@ _LOST = 'this step cannot be saved, as {}; --resume goes on from the last checkp
 
 def _save(runner: Runner) -> str:
     """Save, and return in words what became of it."""
-    if runner.iter == 0:
-        return 'nothing is trained yet'
     if is_distributed() and any(map(is_accumulating, wrappers_in(runner.optim_wrapper))):
         return _LOST.format('other processes have gradients that are half accumulated')
     try:
-        saved = save_here(runner, alone=True)
+        return save_now(runner, alone=True)
     except Exception as error:  # whatever it is, memory is what ended the training
         return _LOST.format(str(error).strip().splitlines()[-1])
-    if saved is None:
-        return 'nothing is saved, as there is no CheckpointHook'
-    return f'{saved} is saved, --resume goes on from there'
 
 
 def _ending(

@@ -26,8 +26,9 @@ CLASSES = ('red', 'traffic light/blue')
 
 
 def prediction(path: str = 'a/b.png', **where: object) -> Prediction:
-    """The scene's red square (x 0 to 24, y 36 to 60), and a smaller instance in it."""
+    """The scene's red square (x 0 to 24, y 36 to 60), and an L in it."""
     masks = np.stack([rectangle(96, 128, (0, 36, 24, 60)), rectangle(96, 128, (4, 40, 12, 48))])
+    masks[1, 40:44, 8:12] = 0
     rles = coco_mask.encode(np.asfortranarray(masks.transpose(1, 2, 0)))
     instances = InstanceData(
         scores=torch.tensor([0.9, 0.5]),
@@ -126,8 +127,11 @@ def test_coco_reads_the_results(tmp_path):
         *('139', 'a/000003'),
     ]
     first = results.anns[1]
-    assert (first['image_id'], first['category_id'], first['bbox']) == (139, 1, [0, 36, 24, 24])
+    assert (first['image_id'], first['category_id']) == (139, 1)
+    assert list(first['bbox']) == [0, 36, 24, 24]
     assert results.annToMask(first).sum() == 24 * 24
+    for found in results.anns.values():  # of the masks, not of the boxes
+        assert found['area'] == results.annToMask(found).sum()
 
 
 def test_nothing_at_all_is_still_json(tmp_path):
