@@ -80,6 +80,15 @@ def rows(browser: Browser, view: int) -> list[list[str]]:
     return browser.run(script, view)
 
 
+def buttons(browser: Browser) -> list[str]:
+    """Return what stands on the buttons that can be seen below the pictures."""
+    script = """
+      return [...document.querySelectorAll('.saves button')].filter(
+        (button) => button.offsetParent).map((button) => button.textContent.trim());
+    """
+    return browser.run(script)
+
+
 def lit(browser: Browser, selector: str) -> list[str]:
     """Return the numbers of the instances that light up."""
     return [each.get_attribute('data-n') for each in browser.all(f'{selector}.lit')]
@@ -131,6 +140,11 @@ def test_a_visit(browser, server, picture):
         if not each.startswith((server.address, 'data:', 'blob:', 'chrome'))
     ]
     assert outside == []
+
+    # A second file finds the page as the first did.
+    browser.upload(picture)
+    browser.wait(lambda: server.runs() == 2 and buttons(browser))
+    assert buttons(browser) == ['Save picture', 'Save COCO JSON'] * 2
 
 
 def test_a_video(browser, server, tmp_path):
