@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import cv2
 import numpy as np
@@ -175,5 +177,11 @@ def test_what_cannot_be_shown_is_said(browser, server, picture, tmp_path):
     cv2.imwrite(str(large), np.random.default_rng(0).integers(0, 256, (700, 700, 3), np.uint8))
     browser.upload(large)
     browser.wait(lambda: 'maximum' in browser.driver.page_source)
+    # What was not uploaded, of this machine or another one, is not looked at.
+    for path in (str(picture), 'http://example.com/a.jpg'):
+        file = dict(path=path, meta={'_type': 'gradio.FileData'})
+        asked = dict(data=[file], fn_index=8, session_hash='mine')
+        with pytest.raises(HTTPError, match='403'):
+            urlopen(Request(f'{server.address}gradio_api/queue/join', json.dumps(asked).encode()))
     assert server.runs() == 1
     assert 'Traceback' not in server.log.read_text()
