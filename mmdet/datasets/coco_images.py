@@ -26,10 +26,8 @@ def check_images(entries: list[dict], path: str, findings: Findings) -> list[dic
         findings: what is repaired is added here.
 
     Raises:
-        UserError: there is none, one has no id, name or size, or two have one id.
+        UserError: one has no id, name or size, or two have one id.
     """
-    if not entries:
-        raise UserError(f'{path} has no images')
     _check_ids(entries, 'images', path)
     images: list[dict] = []
     for image in entries:
