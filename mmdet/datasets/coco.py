@@ -196,6 +196,11 @@ class CocoDataset(BaseDataset):
     def filter_data(self) -> list[dict]:
         """Leave out images as `filter_cfg` says."""
         kept = self.data_list
+        if not kept and self.test_mode:
+            self.serialize_data = False  # mmengine cannot, of nothing
+            return kept
+        if not kept:
+            raise UserError(f'{self.ann_file} has no images')
         if self.filter_cfg and not self.test_mode:
             kept = self._filtered(self.filter_cfg)
         if self._indices is None:

@@ -324,8 +324,10 @@ def test_a_folder_that_cannot_be_listed_is_trusted(content, write, tmp_path, mon
 
 
 def test_an_empty_data_set_is_one_line(content, write):
+    nothing = {**content, 'images': [], 'annotations': []}
     with pytest.raises(UserError, match=r'a\.json has no images'):
-        write({**content, 'images': [], 'annotations': []}, test_mode=True)
+        write(nothing)
+    assert len(write(nothing, test_mode=True)) == 0
     for indices in (0, []):
         with pytest.raises(UserError, match=r'a\.json: indices=.* leaves no image'):
             write(content, indices=indices)
