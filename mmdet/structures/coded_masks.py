@@ -72,7 +72,13 @@ class CodedMasks(BitmapMasks):
 
     def resize(self, shape: tuple[int, int]) -> BitmapMasks:
         """Resize to `shape` (height, width) by the nearest pixel."""
-        return self._each(partial(mmcv.imresize, size=shape[::-1], interpolation='nearest'), shape)
+
+        def resized(mask: np.ndarray) -> np.ndarray:
+            out = np.empty(shape, np.uint8)
+            mmcv.imresize(mask, shape[::-1], interpolation='nearest', out=out)
+            return out
+
+        return self._each(resized, shape)
 
     def flip(self, direction: str = 'horizontal') -> BitmapMasks:
         """Mirror: `horizontal`, `vertical` or `diagonal` (both)."""
