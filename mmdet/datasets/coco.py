@@ -26,6 +26,8 @@ from .image_file import UnusableImageError
 from .image_header import ImageFile, check_image_files
 from .unusable_image import UnusableImage, note_unusable
 
+_NAMED = 10  # images in a line of the log
+
 
 @DATASETS.register_module()
 class CocoDataset(BaseDataset):
@@ -217,6 +219,15 @@ class CocoDataset(BaseDataset):
             )
         min_size = filter_cfg.get('min_size', 0)
         skip_empty = filter_cfg.get('filter_empty_gt', False)
+        small = [each for each in self.data_list if min(each['width'], each['height']) < min_size]
+        if small:
+            names = ', '.join(each['img_path'] for each in small[:_NAMED])
+            print_log(
+                f'{self.ann_file}: {len(small)} images with a side below min_size={min_size} of '
+                f'filter_cfg are left out: {names}{", ..." if len(small) > _NAMED else ""}',
+                logger='current',
+                level=logging.WARNING,
+            )
         kept = [
             item
             for item in self.data_list
