@@ -39,10 +39,15 @@ def held(cfg: Config, folder: Path, *, after: str) -> str:
     )
     cfg = copy.deepcopy(cfg)
     cfg.custom_hooks.append(dict(type='Slow'))
+    return importing(cfg, folder, 'slow')
+
+
+def importing(cfg: Config, folder: Path, module: str) -> str:
+    """Return settings that import a module of the folder."""
     path = Path(written(cfg, folder))
     path.write_text(
         f'import sys\nsys.path.insert(0, {str(folder)!r})\n{path.read_text()}\n'
-        "custom_imports = dict(imports=['slow'])\n"
+        f"custom_imports = dict(imports=['{module}'])\n"
     )
     return str(path)
 

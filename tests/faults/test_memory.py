@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 
 from mmdet.engine.memory.exhausted import BatchTooLargeError
 from mmdet.registry import HOOKS
-from tests.faults.sessions import end, written
+from tests.faults.sessions import end, importing
 from tests.faults.training import BATCH, IMAGES, Trained, assert_same, config, train
 
 STEP = 8  # the first that does not fit
@@ -46,16 +46,6 @@ def limited(cfg: Config, folder: Path, *, rank: int, workers: int) -> str:
     resize = next(each for each in cfg.train_dataloader.dataset.pipeline if 'scale' in each)
     resize.update(type='Resize', scale=(768, 768))
     return importing(cfg, folder, 'limiting')
-
-
-def importing(cfg: Config, folder: Path, module: str) -> str:
-    """Return settings that import a module of the folder."""
-    path = Path(written(cfg, folder))
-    path.write_text(
-        f'import sys\nsys.path.insert(0, {str(folder)!r})\n{path.read_text()}\n'
-        f"custom_imports = dict(imports=['{module}'])\n"
-    )
-    return str(path)
 
 
 def checkpoint_named_in(line: str, folder: Path) -> int:
