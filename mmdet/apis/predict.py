@@ -77,6 +77,7 @@ def predict(
         device: where a checkpoint's model runs; by default the first GPU, else the CPU.
         strict: a broken picture or frame among several raises. Otherwise it is left out, so that
             there may be fewer results than pictures; a warning at the end says which.
+            What else there is to say about the source is logged then, too.
 
     Raises:
         UserError: the checkpoint or the source cannot be read, a class is unknown to the model, or
@@ -155,3 +156,5 @@ def _with_warning(
     yield from found
     for complaint in pictures.broken:
         print_log(f'left out: {complaint}', logger='current', level=logging.WARNING)
+    for note in pictures.notes:
+        print_log(note, logger='current')

@@ -51,7 +51,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--tta',
         action='store_true',
-        help="average several views: the config's tta_pipeline, or each picture mirrored, too",
+        help="test-time augmentation: the views of the config's tta_pipeline, or each picture and "
+        'its mirror image, averaged',
     )
     parser.add_argument(
         '--tile',

@@ -114,8 +114,8 @@ def _meta(checkpoint: Mapping, args: argparse.Namespace) -> tuple[dict, list[str
         meta['metrics'] = metrics
     elif 'metrics' not in meta:
         said.append(
-            f'warning: published without metrics: {args.source} holds none of these weights; test '
-            'it, and name the metrics.json that this leaves with --metrics'
+            f'warning: published without metrics: {args.source} knows none of its own; test it, '
+            'and name its metrics.json with --metrics'
         )
     plain = to_plain(meta, name='meta')
     assert isinstance(plain, dict)  # a dict stays one

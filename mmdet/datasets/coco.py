@@ -26,6 +26,8 @@ from .image_file import UnusableImageError
 from .image_header import ImageFile, check_image_files
 from .unusable_image import UnusableImage, note_unusable
 
+_NAMED = 10  # images in a line of the log
+
 
 @DATASETS.register_module()
 class CocoDataset(BaseDataset):
@@ -196,6 +198,11 @@ class CocoDataset(BaseDataset):
     def filter_data(self) -> list[dict]:
         """Leave out images as `filter_cfg` says."""
         kept = self.data_list
+        if not kept and self.test_mode:
+            self.serialize_data = False  # mmengine cannot, of nothing
+            return kept
+        if not kept:
+            raise UserError(f'{self.ann_file} has no images')
         if self.filter_cfg and not self.test_mode:
             kept = self._filtered(self.filter_cfg)
         if self._indices is None:
@@ -212,6 +219,15 @@ class CocoDataset(BaseDataset):
             )
         min_size = filter_cfg.get('min_size', 0)
         skip_empty = filter_cfg.get('filter_empty_gt', False)
+        small = [each for each in self.data_list if min(each['width'], each['height']) < min_size]
+        if small:
+            names = ', '.join(each['img_path'] for each in small[:_NAMED])
+            print_log(
+                f'{self.ann_file}: {len(small)} images with a side below min_size={min_size} of '
+                f'filter_cfg are left out: {names}{", ..." if len(small) > _NAMED else ""}',
+                logger='current',
+                level=logging.WARNING,
+            )
         kept = [
             item
             for item in self.data_list

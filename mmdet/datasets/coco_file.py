@@ -127,8 +127,6 @@ def read_content(path: str, backend_args: dict | None = None) -> dict[str, list]
     for section in _FIELDS:
         if not isinstance(content.get(section), list):
             raise UserError(f'{path} is not a COCO annotation file: it has no list {section!r}')
-    if not content['images']:
-        raise UserError(f'{path} has no images')
     return content
 
 

@@ -6,7 +6,7 @@ What it saves is whole: see `mmdet.engine.checkpoint.aside`.
 import errno
 import inspect
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -55,6 +55,9 @@ class Runner(MMEngineRunner):
     ) -> DataLoader:
         """Return mmengine's loader; Ctrl-C is for the main process alone, not for its workers."""
         loader = MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if isinstance(loader.dataset, Sized) and not len(loader.dataset):
+            # mmengine's samplers divide by its length.
+            loader = DataLoader(loader.dataset, collate_fn=loader.collate_fn)
         leave_interrupts_to_main(loader)
         return loader
 

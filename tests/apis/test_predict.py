@@ -3,6 +3,7 @@
 import weakref
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from mmengine.logging import MMLogger
@@ -141,6 +142,18 @@ def test_what_is_left_out_is_said_at_the_end(model, tmp_path, caplog):
     assert message.startswith(f'left out: image {paths[1]} cannot be read')
     with pytest.raises(UserError, match=r'b\.png'):
         predict(model, tmp_path, strict=True)
+
+
+def test_what_else_there_is_to_say_is_logged(model, tmp_path, caplog):
+    path = str(tmp_path / 'a.tif')
+    cv2.imwritemulti(path, [scene(0), scene(1)])
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        assert len(predict(model, path)) == 1
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert f'{path} has 2 pictures, of which the first was taken' in caplog.text
 
 
 def test_what_is_open_is_closed_with_the_generator(model):

@@ -106,10 +106,13 @@ def test_classes_decide_labels_and_what_is_left_out(content, write):
     assert labels == [1]
 
 
-def test_filter_leaves_out_empty_crowded_and_small_images(content, write):
+def test_filter_leaves_out_empty_crowded_and_small_images(content, write, logged):
     dataset = write(content, filter_cfg=dict(filter_empty_gt=True, min_size=10))
     assert [dataset.get_data_info(i)['img_id'] for i in range(len(dataset))] == [3, 7]
     assert len(write(content, filter_cfg=dict(min_size=10))) == 4
+    (record,) = {record.message for record in logged.records}
+    assert 'a.json: 1 images with a side below min_size=10 of filter_cfg are left out: ' in record
+    assert record.endswith('/img/9.png')
     assert len(write(content, filter_cfg=dict(filter_empty_gt=True), test_mode=True)) == 5
 
 
@@ -324,8 +327,10 @@ def test_a_folder_that_cannot_be_listed_is_trusted(content, write, tmp_path, mon
 
 
 def test_an_empty_data_set_is_one_line(content, write):
+    nothing = {**content, 'images': [], 'annotations': []}
     with pytest.raises(UserError, match=r'a\.json has no images'):
-        write({**content, 'images': [], 'annotations': []}, test_mode=True)
+        write(nothing)
+    assert len(write(nothing, test_mode=True)) == 0
     for indices in (0, []):
         with pytest.raises(UserError, match=r'a\.json: indices=.* leaves no image'):
             write(content, indices=indices)

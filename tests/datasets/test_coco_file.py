@@ -245,7 +245,6 @@ def with_boxes(content: dict, *boxes: list) -> dict:
         (lambda c: None, 'its top level is no object'),
         (lambda c: {}, "no list 'images'"),
         (lambda c: {**c, 'images': None}, "no list 'images'"),
-        (lambda c: {**c, 'images': []}, 'has no images'),
         (lambda c: {**c, 'annotations': {}}, "no list 'annotations'"),
         (lambda c: {**c, 'annotations': [None]}, "entry 0 of 'annotations' is no object"),
         (lambda c: {**c, 'annotations': [dict(id=1)]}, "of 'annotations' has no 'image_id'"),

@@ -55,7 +55,7 @@ def run(work: Callable[[int], object], folder: Path, *, processes: int = 2) -> l
     for process in started:
         process.start()
     for process in started:
-        process.join(120)
+        process.join(300)
         process.kill()
         process.join()
     codes = [process.exitcode for process in started]

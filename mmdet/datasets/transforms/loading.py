@@ -7,8 +7,7 @@ from mmdet.datasets.image_file import UnreadableError, check_array, read_image
 from mmdet.datasets.unusable_image import UnusableImage, note_unusable
 from mmdet.errors import UserError
 from mmdet.registry import TRANSFORMS
-from mmdet.structures.masks import BitmapMasks
-from mmdet.structures.segmentation import decode_segmentation
+from mmdet.structures.coded_masks import masks_of
 
 from .instances import select_instances
 
@@ -168,14 +167,9 @@ class LoadAnnotations(BaseTransform):
             labels = [instance['bbox_label'] for instance in instances]
             results['gt_bboxes_labels'] = np.array(labels, np.int64)
         if self.with_mask:
-            height, width = results['ori_shape']
-            masks = np.zeros((len(instances), height, width), np.uint8)
-            for index, instance in enumerate(instances):
-                if instance.get('mask'):
-                    masks[index] = decode_segmentation(instance['mask'], height, width)
-                else:
-                    ignored[index] = True
-            results['gt_masks'] = BitmapMasks(masks, height, width)
+            segmentations = [instance.get('mask') for instance in instances]
+            ignored = [flag or not mask for flag, mask in zip(ignored, segmentations, strict=True)]
+            results['gt_masks'] = masks_of(segmentations, *results['ori_shape'])
         results['gt_ignore_flags'] = np.array(ignored, bool)
         return results
 

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -111,6 +112,16 @@ def test_a_list_as_other_systems_write_it(tmp_path):
 def test_what_is_no_path(name):
     with pytest.raises(UnreadableError, match='is no path: '):
         open_source(name)
+
+
+def test_the_first_of_several_pages_is_taken_and_it_is_said(tmp_path):
+    (one,) = write_pictures(tmp_path, ['a.tif'])
+    several = str(tmp_path / 'b.tif')
+    cv2.imwritemulti(several, [scene(3), scene(4)])
+    opened = open_source([one, several])
+    (_, first) = opened
+    assert (first.image == scene(3)).all()
+    assert opened.notes == [f'{several} has 2 pictures, of which the first was taken']
 
 
 def test_several_of_all_kinds(tmp_path):
