@@ -217,5 +217,6 @@ def test_auto_batch_finds_what_fits_and_the_training_stays_within(start, cfg, tm
     fitting, too_many = ([int(each) for each in re.findall(r'\d+', match[n])] for n in (1, 2))
     found = int(match[3])
     assert found == max(fitting) == min(too_many) - 1 < IMAGES
-    assert Config.fromfile(tmp_path / 'w/settings.py').train_dataloader.batch_size == found
+    left = Config.fromfile(tmp_path / 'w/settings.py', import_custom_modules=False)
+    assert left.train_dataloader.batch_size == found
     assert f'learning rate stays as it is, for {BATCH} images a step, not for {found}' in text

@@ -34,17 +34,17 @@ class BeforeStep:
         return [(id(each), each._version) for each in self._saved()]
 
     def _saved(self) -> Iterator[Tensor]:
-        """Yield what a checkpoint holds, without running statistics."""
-        yield from self._model.parameters()
+        """Yield what a step may change of what a checkpoint holds, without running statistics."""
         for module in self._model.modules():
-            if not isinstance(module, _NormBase):
+            if module._buffers and not isinstance(module, _NormBase):
                 yield from module.buffers(recurse=False)
         for wrapper in wrappers_in(self._optim_wrapper):
+            trained = [each for group in wrapper.param_groups for each in group['params']]
+            yield from trained
             for state in wrapper.optimizer.state.values():
                 yield from (value for value in state.values() if isinstance(value, Tensor))
             if is_accumulating(wrapper):
-                grads = (each.grad for each in self._model.parameters())
-                yield from (grad for grad in grads if grad is not None)
+                yield from (each.grad for each in trained if each.grad is not None)
 
 
 def wrappers_in(optim_wrapper: object) -> list[OptimWrapper]:
