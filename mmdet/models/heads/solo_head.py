@@ -42,9 +42,7 @@ class SOLOHead(BaseSOLOHead):
         # Indexing image by image would give each a gradient of the whole batch's size.
         return self.mask_convs(with_coordinates(outputs.level(level, images))).unbind()
 
-    def cell_masks(
-        self, source: tuple[Tensor, ...], level: int, cells: Sequence[Tensor]
-    ) -> Tensor:
+    def cell_masks(self, source: tuple[Tensor, ...], level: int, cells: Sequence[Tensor]) -> Tensor:
         """See `BaseSOLOHead.cell_masks`; one factor, at half the level's stride."""
         conv = self.conv_mask_list[level]
         assert isinstance(conv, nn.Conv2d) and conv.bias is not None
