@@ -21,7 +21,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--weights', help='checkpoint file')
     parser.add_argument('--out-dir', default='outputs', help='for vis/ and preds/')
-    parser.add_argument('--device', default='cuda:0', help='the CPU where there is no GPU')
+    parser.add_argument('--device', help='such as cpu or cuda:1; by default a GPU if there is one')
     parser.add_argument('--pred-score-thr', type=float, default=0.3, help='draw from this score on')
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument('--show', action='store_true', help='show the images in a window')

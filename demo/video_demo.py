@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet.apis import init_detector, open_source, predict
+from mmdet.apis import load_detector, open_source, predict
 from mmdet.apis.outputs import Drawn, Names
 from mmdet.cli.write_predictions import write_predictions
 from mmdet.errors import UserError, exit_on_user_error
@@ -20,7 +20,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('video', help='video file')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--device', default='cuda:0', help='the CPU where there is no GPU')
+    parser.add_argument('--device', help='such as cpu or cuda:1; by default a GPU if there is one')
     parser.add_argument('--score-thr', type=float, default=0.3, help='draw from this score on')
     parser.add_argument('--out', type=Path, metavar='FILE.mp4', help='the video to write')
     parser.add_argument('--show', action='store_true', help='show the frames in a window')
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError('nothing would come of it: add --out FILE.mp4, --show, or both')
     pictures = open_source(args.video)
     window = Window(args.wait_time) if args.show else None
-    model = init_detector(args.config, args.checkpoint, device=args.device)
+    model = load_detector(args.checkpoint, args.config, device=args.device)
     found = predict(model, pictures, True, score_thr=args.score_thr)
     outputs = [Drawn(args.out.parent, Names(), video=args.out)] if args.out else []
     write_predictions(found, pictures, outputs, window=window)

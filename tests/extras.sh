@@ -26,4 +26,4 @@ print(*(each for name in ('demo', 'export', 'supervision', 'video') for each in 
 "$extras/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-extras.txt "${wanted[@]}" ||
     die "the extras could not be installed with $extras/bin/python -m pip: see above"
 [[ $# -gt 0 ]] || set -- tests/apis tests/cli tests/demo tests/export tests/web
-exec "$extras/bin/python" -m pytest "$@"
+exec "$extras/bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"

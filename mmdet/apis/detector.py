@@ -221,11 +221,21 @@ def _usable(device: str | torch.device) -> torch.device:
     except RuntimeError:
         raise UserError(f'there is no device {device!r}: name cpu, cuda or cuda:1') from None
     if device.type != 'cuda':
-        return device
+        return _tried(device)
     number = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not number:
         print_log('PyTorch sees no GPU: the model runs on the CPU', logger='current')
         return torch.device('cpu')
     if (device.index or 0) >= number:
         raise UserError(f'there is no {device}: PyTorch sees {number} GPUs, from cuda:0 on')
+    return device
+
+
+def _tried(device: torch.device) -> torch.device:
+    """Return a device on which a number can be written and read."""
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError) as error:  # each kind has its own
+        reason = str(error).split('\n')[0][:200]
+        raise UserError(f'PyTorch cannot use the device {device} here: {reason}') from None
     return device

@@ -1,6 +1,7 @@
 """From images in memory to instances, by a detector in evaluation mode."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from mmcv.transforms import Compose
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
+from torch import nn
 
 from mmdet.engine.config import pipeline_of_tests
 from mmdet.errors import UserError
@@ -99,13 +101,30 @@ def detect(model: Detector, batch: dict) -> list[DetDataSample]:
     for _, group in groupby(pairs, key=lambda pair: _shapes(pair[0])):
         together = pseudo_collate([dict(zip(_BATCH, pair, strict=True)) for pair in group])
         # Not inference_mode: scripts change results in place.
-        with torch.no_grad():
+        with torch.no_grad(), _in_evaluation(model):
             predicted = model.test_step(together)
         found += [sample.cpu() for sample in predicted]
     for sample in found:
         boxes = sample.pred_instances.masks.get_bboxes()
         sample.pred_instances.bboxes = torch.from_numpy(boxes)
     return found
+
+
+@contextmanager
+def _in_evaluation(model: Detector) -> Iterator[None]:
+    """Have a model that is in training mode look at images as it does when it is trained.
+
+    By the statistics of the batch its results would be others, and it would learn these.
+    """
+    modules = list(model.modules()) if isinstance(model, nn.Module) and model.training else []
+    training = [module.training for module in modules]
+    for module in modules:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, was in zip(modules, training, strict=True):
+            module.training = was
 
 
 def _shapes(views: torch.Tensor | Sequence[torch.Tensor]) -> list[torch.Size]:
@@ -159,6 +178,11 @@ def inference_detector(
     pipeline = test_pipeline or inference_pipeline(model.cfg)
     samples = []
     for img in imgs if several else [imgs]:
+        if not isinstance(img, str | Path | np.ndarray):
+            raise UserError(
+                f'a {type(img).__name__} is no image: give a path, or a (height, width, 3) uint8 '
+                'array in BGR order'
+            )
         key = 'img' if isinstance(img, np.ndarray) else 'img_path'
         item = prepared({key: img if key == 'img' else str(img), 'img_id': 0}, pipeline)
         (sample,) = detect(model, {key: [item[key]] for key in _BATCH})

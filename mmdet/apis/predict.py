@@ -77,13 +77,14 @@ def predict(
         device: where a checkpoint's model runs; by default the first GPU, else the CPU.
         strict: a broken picture or frame among several raises. Otherwise it is left out, so that
             there may be fewer results than pictures; a warning at the end says which.
+            What else there is to say about the source is logged then, too.
 
     Raises:
         UserError: the checkpoint or the source cannot be read, a class is unknown to the model, or
             an option has no such value.
     """
-    if batch_size < 1:
-        raise UserError(f'batch_size is {batch_size}: it takes 1 or more')
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise UserError(f'batch_size is {batch_size}: it takes a whole number from 1')
     if not 0 <= score_thr <= 1:
         raise UserError(f'score_thr is {score_thr}: it takes a number from 0 to 1')
     if tile is not None:
@@ -105,13 +106,13 @@ def known_classes(wanted: Collection[str], known: Collection[str]) -> list[str]:
     """Return the wanted classes.
 
     Raises:
-        UserError: one is not known; its nearest neighbour is named.
+        UserError: one is not known; its nearest neighbour is named, or else all that are.
     """
     if isinstance(wanted, str):
         wanted = [wanted]
     for name in wanted:
         if name not in known:
-            close = get_close_matches(name, known, n=1, cutoff=0.4)
+            close = get_close_matches(str(name), known, n=1, cutoff=0.6)
             advice = f'did you mean {close[0]!r}?' if close else f'it knows {", ".join(known)}'
             raise UserError(f'the model knows no class {name!r}; {advice}')
     return list(wanted)
@@ -155,3 +156,5 @@ def _with_warning(
     yield from found
     for complaint in pictures.broken:
         print_log(f'left out: {complaint}', logger='current', level=logging.WARNING)
+    for note in pictures.notes:
+        print_log(note, logger='current')

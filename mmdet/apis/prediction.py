@@ -24,6 +24,8 @@ from .convert import coco_results, labelme_file, yolo_lines
 if TYPE_CHECKING:
     from supervision import Detections
 
+_NAMED = 10  # instances by `repr`
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -46,6 +48,14 @@ class Prediction:
     frame: int | None = None
     time: float | None = None
     palette: Sequence[Color] | None = None
+
+    def __repr__(self) -> str:
+        where = [repr(self.path)] if self.path else []
+        where += [] if self.frame is None else [f'frame {self.frame}']
+        best = zip(self.names[:_NAMED], self.scores[:_NAMED], strict=True)
+        found = [f'{name} {score:.2f}' for name, score in best]
+        found += [f'{len(self) - _NAMED} more'] if len(self) > _NAMED else []
+        return f'<Prediction {", ".join([*where, ""])}{", ".join(found) or "nothing"}>'
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -87,9 +97,7 @@ class Prediction:
         They follow the masks to within half a pixel. A hole is cut out along a line from the
         outline to the hole and back, so the polygon's area is the part's. An empty mask has none.
         """
-        # One at a time: together the bitmaps of a large picture take gigabytes.
-        masks = (self._masks[index].to_ndarray()[0] for index in range(len(self)))
-        return [[join(part) for part in trace(mask, tolerance=0.5)] for mask in masks]
+        return [[join(part) for part in trace(mask, tolerance=0.5)] for mask in self._masks]
 
     @property
     def _masks(self) -> RLEMasks:
@@ -121,7 +129,7 @@ class Prediction:
         # The best instance is drawn last, over the others.
         drawn = draw_instances(
             self.image[..., ::-1],
-            self.masks[::-1],
+            self._masks[::-1],
             captions,
             colors,
             alpha=alpha,
@@ -152,7 +160,8 @@ class Prediction:
 
         Returns:
             `image_id`, `category_id`, `score`, `bbox` (xywh in pixels), `area` (pixels) and
-            `segmentation` (RLE, its counts as text) of each. The masks are exactly these.
+            `segmentation` (RLE, its counts as text) of each. The masks are exactly these. Take
+            `bbox` out for pycocotools' `loadRes`, which would take its area for the mask's.
         """
         if image_id is None:
             stem = Path(self.path).stem

@@ -98,9 +98,10 @@ def tile_boxes(
         >>> tile_boxes((100, 250), 100, 0.25)
         [(0, 0, 100, 100), (75, 0, 175, 100), (150, 0, 250, 100)]
     """
-    height, width = (tile, tile) if isinstance(tile, int) else tile
-    if min(height, width) < 1:
+    sides = tile if isinstance(tile, tuple | list) else (tile, tile)
+    if len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides):
         raise UserError(f'tile={tile!r}: a tile has one pixel or more on each side')
+    height, width = sides
     if not 0 <= overlap < 1:
         raise UserError(f'overlap={overlap!r} is no part of a tile: from 0 to below 1')
     height, width = min(height, size[0]), min(width, size[1])

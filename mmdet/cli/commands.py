@@ -22,5 +22,8 @@ COMMANDS = {
     'publish': Command('mmdet.cli.publish', 'make the file to hand out of a checkpoint'),
     'convert': Command('mmdet.cli.convert', "turn another code base's checkpoint into ours"),
     'predict': Command('mmdet.cli.predict', 'predict: pictures, folders, videos, cameras, streams'),
+    'check-coco': Command(
+        'mmdet.cli.check_coco', 'name what is wrong in a data set, and repair it'
+    ),
     'export': Command('mmdet.cli.export', 'write a detector as ONNX, torch.export or OpenVINO'),
 }

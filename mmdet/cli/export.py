@@ -29,9 +29,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=int,
         nargs=2,
         metavar=('H', 'W'),
-        help='of the input, multiples of 32; by default that of the test pipeline',
+        help='of the input, multiples of 32; by default that which the test pipeline resizes to',
     )
-    parser.add_argument('--dynamic', action='store_true', help='take any height and width')
+    parser.add_argument(
+        '--dynamic',
+        action='store_true',
+        help='take any height and width; the default where the test pipeline names no size',
+    )
     parser.add_argument('--half', action='store_true', help='compute in float16')
     parser.add_argument(
         '--raw', action='store_true', help='the heads alone, for a program that does the rest'
@@ -66,9 +70,10 @@ def main(argv: Sequence[str] | None = None) -> Path:
     detector = load_detector(args.checkpoint, args.config, device='cpu')
     if not isinstance(detector, SOLO):
         raise UserError(f'{args.checkpoint} is no SOLO that was trained here: it is not exported')
-    export_detector(
+    metadata = export_detector(
         detector, detector.cfg, detector.dataset_meta, out, format=args.format, settings=settings
     )
-    print(f'exported: {out}', flush=True)
+    size = '{} x {} pixels'.format(*metadata.size) if metadata.size else 'any size'
+    print(f'exported: {out}, for images of {size}', flush=True)
     print(check_export(out, detector), flush=True)
     return out

@@ -49,7 +49,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='pictures of one size that go through the network together (default: 1)',
     )
     parser.add_argument(
-        '--tta', action='store_true', help='average what several scales and a mirror image give'
+        '--tta',
+        action='store_true',
+        help="test-time augmentation: the views of the config's tta_pipeline, or each picture and "
+        'its mirror image, averaged',
     )
     parser.add_argument(
         '--tile',

@@ -113,7 +113,10 @@ def _meta(checkpoint: Mapping, args: argparse.Namespace) -> tuple[dict, list[str
     if metrics:
         meta['metrics'] = metrics
     elif 'metrics' not in meta:
-        said.append(f'warning: no metrics in {args.source} are of its weights; see --metrics')
+        said.append(
+            f'warning: published without metrics: {args.source} knows none of its own; test it, '
+            'and name its metrics.json with --metrics'
+        )
     plain = to_plain(meta, name='meta')
     assert isinstance(plain, dict)  # a dict stays one
     return plain, said

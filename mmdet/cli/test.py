@@ -59,7 +59,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> Runner:
-    """Test, and return the runner: its `work_dir` holds `metrics.json`.
+    """Test, and return the runner: its `work_dir` holds `metrics.json`, or `metrics_tta.json`.
 
     Args:
         argv: the command line without the program's name; this process's own if it is None.
@@ -115,8 +115,13 @@ def main(argv: Sequence[str] | None = None) -> Runner:
         runner.register_hook(PrepareTTAHook(cfg.tta_model.to_dict()))
     metrics = runner.test()
     if is_main_process():
-        path = Path(cfg.work_dir, 'metrics.json')
+        # Those of several views are no figures of the checkpoint, to be published with it.
+        path = Path(cfg.work_dir, 'metrics_tta.json' if args.tta else 'metrics.json')
         path.write_text(json.dumps(metrics, indent=2) + '\n')
+        if args.out:
+            print(f'detections: {args.out}')
+        if args.show_dir:
+            print(f'pictures: {args.show_dir}')
         print(f'metrics: {path}', flush=True)
     return runner
 

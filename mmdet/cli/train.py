@@ -11,6 +11,7 @@ from mmdet.cli.program import run
 from mmdet.engine.checkpoint import check_fit, checkpoint_to_resume
 from mmdet.engine.config import add_common_arguments, load_config, require_stage
 from mmdet.engine.launch import build_runner
+from mmdet.engine.memory.auto_batch import set_batch_size
 from mmdet.engine.only_run import only_run_in
 from mmdet.engine.preflight import check_files
 from mmdet.engine.processes import is_first_process
@@ -34,6 +35,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--auto-scale-lr',
         action='store_true',
         help="scale the learning rate by the batch size over all processes to the config's",
+    )
+    parser.add_argument(
+        '--auto-batch',
+        action='store_true',
+        help='find the largest train_dataloader.batch_size that fits into memory, by trying',
     )
     add_common_arguments(parser)
     return parser.parse_args(argv)
@@ -68,8 +74,15 @@ def main(argv: Sequence[str] | None = None, *, stages: Sequence[str] = ('train',
         latest = checkpoint_to_resume(cfg.work_dir)
         cfg.resume = latest is not None
         cfg.load_from = latest or cfg.get('load_from')
+    if args.auto_batch and cfg.launcher != 'none':
+        raise UserError(
+            '--auto-batch is for one process, or train_dist.sh: let it find the batch size on one '
+            'GPU, then set train_dataloader.batch_size'
+        )
     check_files(cfg, stages)
     with only_run_in(cfg.work_dir) if is_first_process(cfg.launcher) else nullcontext():
+        if args.auto_batch:
+            set_batch_size(cfg)
         runner = build_runner(cfg)
         if cfg.get('resume'):
             check_fit(runner.model, cfg.load_from, resume=True)

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 import torch
 
-from mmdet.engine.config import find_config
-from mmdet.engine.torchrun import launch, nodes_of, threads_of_each
+from mmdet.engine.config import find_config, load_config, require_stage
+from mmdet.engine.memory.auto_batch import set_batch_size
+from mmdet.engine.preflight import check_files
+from mmdet.engine.torchrun import Nodes, launch, nodes_of, threads_of_each
+from mmdet.errors import UserError
 
 from . import train
 
@@ -48,8 +51,23 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     own = argparse.ArgumentParser(prog=parser.prog, add_help=False, allow_abbrev=False)
     own.add_argument('--max-restarts', type=natural, default=0)
+    own.add_argument('--auto-batch', action='store_true')
     _, args.options = own.parse_known_args(args.options, args)
     return args
+
+
+def _with_batch_size(args: argparse.Namespace, processes: int, nodes: Nodes) -> list[str]:
+    """Return options for each process with the largest batch that fits, found once for all."""
+    if nodes.number > 1:
+        raise UserError(
+            '--auto-batch is for one machine: several may not find the same. Let it find the batch '
+            'size on one, then set train_dataloader.batch_size'
+        )
+    cfg = load_config(args)
+    require_stage(cfg, 'train', source=args.config)
+    check_files(cfg, ('train',))
+    set_batch_size(cfg, processes=processes)
+    return ['--cfg-options', f'train_dataloader.batch_size={cfg.train_dataloader.batch_size}']
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -65,7 +83,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = [args.config, '--launcher', 'pytorch', *args.options]
     # Once, and not by every process.
     find_config(args.config)
-    train.parse_args(arguments)
+    parsed = train.parse_args(arguments)
+    nodes = nodes_of(os.environ)
+    if args.auto_batch:
+        arguments += _with_batch_size(parsed, args.processes, nodes)
     os.environ.setdefault('OMP_NUM_THREADS', str(threads_of_each(args.processes)))
     if not torch.cuda.is_available():
         print(f'PyTorch sees no GPU: training on the CPU (processes: {args.processes})', flush=True)
@@ -73,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         train.__name__,
         arguments,
         processes=args.processes,
-        nodes=nodes_of(os.environ),
+        nodes=nodes,
         max_restarts=args.max_restarts,
     )
     if failure:

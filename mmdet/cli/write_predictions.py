@@ -99,6 +99,8 @@ def _report(tally: _Tally, pictures: Pictures, outputs: Sequence[Output]) -> Non
         print(f'warning: left out: {broken}', file=sys.stderr)
     for note in [*pictures.notes, *(note for output in outputs for note in output.notes)]:
         print(f'note: {note}', file=sys.stderr)
+    if tally.pictures and not tally.instances:
+        print('note: nothing was found; a lower --score-thr lets more through', file=sys.stderr)
     places = [place for output in outputs for place in output.places] if tally.pictures else []
     written = f'; written: {", ".join(places)}' if places else ''
     print(

@@ -7,8 +7,6 @@ be drawn around what of an object is hidden.
 
 from collections.abc import Sequence
 
-from mmdet.errors import UserError
-
 from .segmentation_check import Extent
 
 
@@ -47,23 +45,16 @@ class BoxCheck:
         self._num_strange += 1
         return False
 
-    def refuse_most_strange(self, path: str) -> None:
-        """Refuse a file most of whose boxes do not lie around their masks.
-
-        Args:
-            path: of the file, for the message.
-
-        Raises:
-            UserError: they do not.
-        """
+    def why_refused(self) -> str | None:
+        """Return why a file is refused, if most of its boxes do not lie around their masks."""
         total = self._num_fitting + self._num_strange
         if self._num_strange <= self._num_fitting:
-            return
+            return None
         seem = (
             '; they seem to be x1, y1, x2, y2' if 2 * self._num_corners > self._num_strange else ''
         )
-        raise UserError(
-            f'{path}: {self._num_strange} of {total} boxes do not lie around their masks (first: '
+        return (
+            f'{self._num_strange} of {total} boxes do not lie around their masks (first: '
             f'{self.strange}){seem}; COCO\'s "bbox" is x, y, width, height in pixels: correct it, '
             'or leave it out, and it is taken from the mask'
         )

@@ -1,5 +1,6 @@
 """Data sets in COCO's format."""
 
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -9,16 +10,23 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import LocalBackend
+from mmengine.logging import print_log
 
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 
-from .coco_annotations import place
+from .coco_annotations import place, why_untrained
 from .coco_classes import COCO_CLASSES
 from .coco_file import LAYOUT, category_labels, garbage_left_alone, read_coco_file
-from .coco_values import Identifier, is_set
+from .coco_images import leads_out
+from .coco_values import Identifier
 from .file_backend import file_backend
 from .findings import UNTRAINED
+from .image_file import UnusableImageError
+from .image_header import ImageFile, check_image_files
+from .unusable_image import UnusableImage, note_unusable
+
+_NAMED = 10  # images in a line of the log
 
 
 @DATASETS.register_module()
@@ -26,6 +34,10 @@ class CocoDataset(BaseDataset):
     """Images and instances of a COCO annotation file.
 
     What is wrong in the file is repaired, left out or refused as `coco_file.py` says.
+
+    In training, an image that is missing, broken or of another size than annotated is noted, and
+    another one takes its place, which follows from the random numbers of the sample's own place.
+    With `test_mode` such an image is refused: figures without it would be those of other data.
 
     Each item of the data list has `img_path`, `img_id`, `height`, `width` and `instances`, each
     of these a dict of `bbox` (x1, y1, x2, y2 in pixels), `bbox_label`, `mask` (COCO's
@@ -47,13 +59,17 @@ class CocoDataset(BaseDataset):
         pipeline: the transforms, or their configs.
         test_mode: for validation and testing.
         lazy_init: do not read the annotation file yet; see mmengine's `BaseDataset`.
-        max_refetch: in training, how many images to try in the place of one that cannot be used.
+        max_refetch: in training, how many images to try in the place of one that cannot be used,
+            or that the pipeline leaves nothing of.
+        max_unusable: in training, the share of the images that may be missing, broken or of another
+            size than annotated; above it a training refuses to begin, or stops.
         allow_outside_root: read images whose `file_name` leads out of `data_root` (without one, out
             of the images' folder), by `..` or by an absolute path.
 
     Raises:
-        UserError: the annotation file is missing or refused, the folder or one of its images is
-            missing or outside of the root, or no image is left.
+        UserError: the annotation file is missing or refused, the folder or (with `test_mode`, or
+            above `max_unusable`) one of its images is missing, one is outside of the root, or no
+            image is left.
     """
 
     METAINFO = dict(classes=COCO_CLASSES)
@@ -73,8 +89,12 @@ class CocoDataset(BaseDataset):
         test_mode: bool = False,
         lazy_init: bool = False,
         max_refetch: int = 1000,
+        max_unusable: float = 0.1,
         allow_outside_root: bool = False,
     ) -> None:
+        if not 0 <= max_unusable <= 1:
+            raise UserError(f'max_unusable={max_unusable} is no share: it is from 0 to 1')
+        self.max_unusable = max_unusable
         self.backend_args = backend_args
         self.allow_outside_root = allow_outside_root
         data_prefix = dict(img='') if data_prefix is None else data_prefix
@@ -115,7 +135,7 @@ class CocoDataset(BaseDataset):
         for annotation in coco.annotations:
             if annotation['category_id'] not in labels:
                 continue
-            reason = _why_untrained(annotation, images[annotation['image_id']])
+            reason = why_untrained(annotation, images[annotation['image_id']])
             if reason is None:
                 instances[annotation['image_id']].append(_instance(annotation, labels))
             elif not self.test_mode:
@@ -132,6 +152,41 @@ class CocoDataset(BaseDataset):
             for identifier, image in images.items()
         ]
 
+    def __getitem__(self, idx: int) -> dict:
+        """Return a sample; in training, of another image where this one cannot be used.
+
+        Raises:
+            UserError: with `test_mode`, the image cannot be used; in training, none of
+                `max_refetch` others can.
+        """
+        self.full_init()
+        if self.test_mode:
+            try:
+                sample = self.prepare_data(idx)
+            except UnusableImageError as error:
+                # torchrun knows what ends a process by its class's name.
+                raise UserError(str(error)) from None
+            if sample is None:
+                path = self.get_data_info(idx)['img_path']
+                raise UserError(f'the test pipeline gives nothing for {path}, with ignore_empty?')
+            return sample
+        why = 'the pipeline left nothing of them, as FilterAnnotations and RandomCrop may'
+        for _ in range(self.max_refetch + 1):
+            try:
+                sample = self.prepare_data(idx)
+            except UnusableImageError as error:
+                why, path = str(error), self.get_data_info(idx)['img_path']
+                limit = int(self.max_unusable * len(self))
+                note_unusable(UnusableImage(path, why, self.ann_file or '', limit, of=len(self)))
+                sample = None
+            if sample is not None:
+                return sample
+            idx = self._rand_another()
+        raise UserError(
+            f'{self.ann_file}: {self.max_refetch + 1} images in a row cannot be used; the last: '
+            f'{why}'
+        )
+
     def get_cat_ids(self, idx: int) -> list[int]:
         """Return the labels in an image, once for each instance to learn.
 
@@ -143,6 +198,11 @@ class CocoDataset(BaseDataset):
     def filter_data(self) -> list[dict]:
         """Leave out images as `filter_cfg` says."""
         kept = self.data_list
+        if not kept and self.test_mode:
+            self.serialize_data = False  # mmengine cannot, of nothing
+            return kept
+        if not kept:
+            raise UserError(f'{self.ann_file} has no images')
         if self.filter_cfg and not self.test_mode:
             kept = self._filtered(self.filter_cfg)
         if self._indices is None:
@@ -159,6 +219,15 @@ class CocoDataset(BaseDataset):
             )
         min_size = filter_cfg.get('min_size', 0)
         skip_empty = filter_cfg.get('filter_empty_gt', False)
+        small = [each for each in self.data_list if min(each['width'], each['height']) < min_size]
+        if small:
+            names = ', '.join(each['img_path'] for each in small[:_NAMED])
+            print_log(
+                f'{self.ann_file}: {len(small)} images with a side below min_size={min_size} of '
+                f'filter_cfg are left out: {names}{", ..." if len(small) > _NAMED else ""}',
+                logger='current',
+                level=logging.WARNING,
+            )
         kept = [
             item
             for item in self.data_list
@@ -173,30 +242,20 @@ class CocoDataset(BaseDataset):
         return kept
 
     def _check_names(self, images: list[dict]) -> None:
-        """Refuse names that lead out of the data set: whoever wrote the file chooses what is read.
-
-        They are looked at as text. A link in a folder is its owner's to make.
-        """
-        folders = [self.data_root or self.data_prefix['img'], self.data_prefix['img']]
-        roots = [os.path.abspath(folder) for folder in folders]
+        """Refuse names that lead out of the data set: the file is not to choose what is read."""
+        folder = self.data_prefix['img']
+        roots = [self.data_root or folder, folder]
         for image in images:
-            name = image['file_name']
-            if '..' not in name and not name.startswith('/'):
-                continue  # as all of COCO's are; the rest takes time
-            path = os.path.abspath(join(self.data_prefix['img'], name))
-            if not any(os.path.commonpath([root, path]) == root for root in roots):
+            if leads_out(image['file_name'], folder, roots):
                 raise UserError(
-                    f'{self.ann_file}: image {image["id"]!r} ({name}) is outside of {roots[0]}: if '
-                    'you trust the file, set allow_outside_root=True in the dataset'
+                    f'{self.ann_file}: image {image["id"]!r} ({image["file_name"]}) is outside of '
+                    f'{os.path.abspath(roots[0])}: if you trust the file, set '
+                    'allow_outside_root=True in the dataset'
                 )
 
     def _check_pictures(self, items: list[dict]) -> None:
-        """Complain now of files that are not there, unless the pipeline passes over them."""
-        needed = any(
-            getattr(transform, 'ignore_empty', None) is False
-            for transform in self.pipeline.transforms
-        )
-        if not needed or not self._are_images_local():
+        """Complain now of files that are not there, unless nothing is to be read."""
+        if not self._reads_local_images():
             return
         # One look into a folder is quicker than one at each of its files.
         names = {folder: _files_in(folder) for folder in {dirname(i['img_path']) for i in items}}
@@ -207,12 +266,45 @@ class CocoDataset(BaseDataset):
             and basename(item['img_path']) not in found
         ]
         if missing:
+            said = (
+                f'{self.ann_file}: {len(missing)} of {len(items)} images do not exist (first: '
+                f'{missing[0]})'
+            )
+            if not self.test_mode and len(missing) <= self.max_unusable * len(items):
+                said += ': in training, others take their places'
+                print_log(said, logger='current', level=logging.WARNING)
+                return
             backslash = '; write / for the backslashes in file_name' if '\\' in missing[0] else ''
             raise UserError(
-                f'{self.ann_file}: {len(missing)} of {len(items)} images do not exist (first: '
-                f'{missing[0]}){backslash}; put them there, take them out of the annotation file, '
-                'or name their folder in data_prefix=dict(img=...)'
+                f'{said}{backslash}; put them there, take them out of the annotation file, or name '
+                'their folder in data_prefix=dict(img=...)'
             )
+
+    def check_image_files(self) -> None:
+        """See that each image can be used, from its first and last bytes, where it is on a disk.
+
+        Raises:
+            UserError: some cannot.
+        """
+        if not self._reads_local_images():
+            return
+        items = [self.get_data_info(index) for index in range(len(self))]
+        files = [ImageFile(each['img_path'], (each['height'], each['width'])) for each in items]
+        errors = [str(error) for error in check_image_files(files) if error is not None]
+        if errors:
+            raise UserError(
+                '\n'.join(
+                    [
+                        *(errors if len(errors) > 1 else ()),
+                        f'{self.ann_file}: {len(errors)} of {len(self)} images cannot be used, and '
+                        f'figures without them would be of other data; the first: {errors[0]}',
+                    ]
+                )
+            )
+
+    def _reads_local_images(self) -> bool:
+        reads = any(hasattr(each, 'imdecode_backend') for each in self.pipeline.transforms)
+        return reads and self._are_images_local()
 
     def _are_images_local(self) -> bool:
         loaders = [each for each in self.pipeline.transforms if hasattr(each, 'imdecode_backend')]
@@ -230,18 +322,6 @@ def _files_in(folder: str) -> set[str] | None:
         return set()
     except OSError:
         return None
-
-
-def _why_untrained(annotation: dict, image: dict) -> str | None:
-    """Return why nothing can be learned from an annotation, as in mmdetection."""
-    x, y, width, height = annotation['bbox']
-    if is_set(annotation.get('ignore')):
-        return 'marked "ignore"'
-    if width < 1 or height < 1:
-        return 'with a box of less than a pixel'
-    inside_width = min(x + width, image['width']) > max(x, 0)
-    inside_height = min(y + height, image['height']) > max(y, 0)
-    return None if inside_width and inside_height else 'with a box outside of the image'
 
 
 def _instance(annotation: dict, labels: dict[Identifier, int]) -> dict:

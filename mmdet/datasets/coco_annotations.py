@@ -8,20 +8,21 @@ from collections.abc import Mapping, Sequence
 
 from pycocotools import mask as coco_mask
 
-from mmdet.errors import UserError
 from mmdet.structures.segmentation import as_rle
 
 from .box_check import BoxCheck
 from .coco_values import Identifier, identifier_key, is_set, real_number
-from .findings import LEFT_OUT, NOTICED, REPAIRED, Findings
+from .findings import LEFT_OUT, NOTICED, REFUSED, REPAIRED, Findings
 from .segmentation_check import Extent, UnusableMaskError, check_segmentation
+
+_NO_OWN_ID = 'without an id of their own: numbered anew'
+_STRANGE_BOX = 'with a box that does not lie around the mask: taken from the mask'
 
 
 def check_annotations(
     entries: Sequence[dict],
     images: Sequence[dict],
     categories: Sequence[dict],
-    path: str,
     findings: Findings,
 ) -> list[dict]:
     """Return the annotations that can be used, with all fields that COCO's have.
@@ -30,40 +31,53 @@ def check_annotations(
         entries: with `image_id` and `category_id`.
         images: with their sizes, as `check_images` returns them.
         categories: as `check_categories` returns them.
-        path: of the annotation file, for messages.
-        findings: what is repaired and left out is added here.
-
-    Raises:
-        UserError: none can be used, or most boxes do not belong to their masks.
+        findings: what is repaired and left out is added here, and why the file is refused: most
+            annotations are left out, or most boxes do not belong to their masks; these boxes are
+            returned as the masks have them.
     """
     image_of = {identifier_key(image['id']): image for image in images}
     category_ids = {identifier_key(category['id']): category['id'] for category in categories}
     boxes = BoxCheck()
     usable: list[dict] = []
+    # Those whose boxes lie elsewhere than their masks: numbers in `entries` and `usable`.
+    strange: list[tuple[int, int, Extent]] = []
     ids: set[Identifier] = set()
     for number, annotation in enumerate(entries):
+        image_id = annotation['image_id']
         try:
             fields, repairs, extent = _repaired(annotation, image_of, category_ids)
         except UnusableMaskError as reason:
-            findings.add(LEFT_OUT, str(reason), place(annotation, number))
+            findings.add(LEFT_OUT, str(reason), place(annotation, number), image=image_id)
             continue
         for repair in repairs:
-            findings.add(REPAIRED, repair, place(annotation, number))
+            findings.add(REPAIRED, repair, place(annotation, number), image=image_id)
         if not boxes.fits(fields['bbox'], extent):
             boxes.strange = boxes.strange or place(annotation, number)
+            strange.append((number, len(usable), extent))
         identifier = identifier_key(annotation.get('id'))
         if identifier is None or identifier in ids:
-            findings.add(NOTICED, 'without an id of their own', place(annotation, number))
+            findings.add(REPAIRED, _NO_OWN_ID, place(annotation, number), image=image_id)
         else:
             ids.add(identifier)
         usable.append({**annotation, **fields})
-    if entries and not usable:
-        raise UserError(
-            f'{path}: none of its {len(entries)} annotations can be used: {findings.summary()}'
-        )
-    boxes.refuse_most_strange(path)
+    _refuse_most_left_out(len(entries), len(usable), findings)
+    why = boxes.why_refused()
+    if why is not None:
+        findings.add(REFUSED, why, 'of its annotations,')
+        for number, index, extent in strange:
+            fields, where = usable[index], place(entries[number], number)
+            fields['bbox'] = _box_around(extent, image_of[identifier_key(fields['image_id'])])
+            findings.add(REPAIRED, _STRANGE_BOX, where, image=fields['image_id'])
     _notice_many_crowds(usable, findings)
     return usable
+
+
+def _refuse_most_left_out(total: int, usable: int, findings: Findings) -> None:
+    """Refuse a file most of whose objects would be taught to be background."""
+    if total and 2 * usable < total:
+        left_out = f'{total - usable} of {total}' if usable else f'none of its {total}'
+        what = f'annotations {"cannot" if usable else "can"} be used: {findings.summary()}'
+        findings.add(REFUSED, what, left_out)
 
 
 def place(annotation: dict, number: int | None = None) -> str:
@@ -109,8 +123,7 @@ def _repaired(
 
     box = _box(annotation.get('bbox'))
     if box is None:
-        x1, y1, x2, y2 = max(extent[0], 0), max(extent[1], 0), *extent[2:]
-        box = [x1, y1, min(x2, width) - x1, min(y2, height) - y1]
+        box = _box_around(extent, image)
         repairs.append('without a usable box: taken from the mask')
     elif box != annotation['bbox']:
         repairs.append('with a box written as text')
@@ -129,6 +142,23 @@ def _repaired(
         segmentation=segmentation,
     )
     return fields, repairs, extent
+
+
+def _box_around(extent: Extent, image: dict) -> list[float]:
+    x1, y1, x2, y2 = max(extent[0], 0), max(extent[1], 0), *extent[2:]
+    return [x1, y1, min(x2, image['width']) - x1, min(y2, image['height']) - y1]
+
+
+def why_untrained(annotation: dict, image: dict) -> str | None:
+    """Return why nothing can be learned from an annotation that can be used, as in mmdetection."""
+    x, y, width, height = annotation['bbox']
+    if is_set(annotation.get('ignore')):
+        return 'marked "ignore"'
+    if width < 1 or height < 1:
+        return 'with a box of less than a pixel'
+    inside_width = min(x + width, image['width']) > max(x, 0)
+    inside_height = min(y + height, image['height']) > max(y, 0)
+    return None if inside_width and inside_height else 'with a box outside of the image'
 
 
 def _box(value: object) -> list[float] | None:

@@ -2,7 +2,7 @@
 
 All of it is decided here, once, when the file is read, by the data set and by the metric alike, so
 that training and evaluation see the same annotations. What is repaired or left out is counted, and
-said in one line of the log with the first of each kind.
+said in one line of the log with the first of each kind; `mmdet-solo check-coco` names each.
 
 | in the file | what becomes of it |
 | --- | --- |
@@ -11,26 +11,29 @@ said in one line of the log with the first of each kind.
 | two images of one id | refused |
 | two categories of one name, both with annotations | refused; where only one has any, it is taken |
 | most boxes given as x1, y1, x2, y2, or not around their masks | refused |
-| annotations, but not one that can be used | refused |
+| annotations, but fewer than half that can be used | refused |
 | UTF-8 with or without a mark, UTF-16 | read |
 | `annotations` missing or null | none: COCO's test splits come so |
 | numbers as text (`"640"`, `"1"` beside `1`) or as `640.0` | repaired |
 | ids of images and categories that are text | kept; numbered only inside the evaluation |
-| ids of annotations that are missing, 0 or stand twice | numbered anew inside the evaluation |
+| ids of annotations that are missing or stand twice | repaired: numbered anew |
+| an annotation's id of 0 | kept; numbered only inside the evaluation |
 | a box that is missing, null, not four numbers, or without extent | repaired: from the mask |
 | an area that is missing, null, no number, or not above 0 | repaired: from the mask |
 | `iscrowd` missing | 0 |
-| one polygon without the outer list; a part of fewer than three points | repaired |
+| one polygon without the outer list; polygons or RLE as text | repaired |
+| a part of fewer than three points, beside others | repaired |
 | a polygon that reaches over the border, by less than a whole image | kept: decoding cuts it |
-| a mask that is missing, of fewer than three points, with NaN, outside of its image, far beyond it | left out |
+| a mask that is missing, of fewer than three points, outside of its image, far beyond it | left out |
+| NaN, infinity or 1e9 among the coordinates | left out |
 | RLE of another size, whose counts do not add up to the image, or that is no RLE | left out |
 | an annotation of an image or a category that the file does not have | left out |
 | a box of less than a pixel, or outside of the image; `ignore` | counts in evaluation, is not trained on |
 | `iscrowd` | as COCO says: nothing is learned from it, and what is found in it is not wrong |
 | more than a quarter of all are `iscrowd`, as painted masks of CVAT's | kept so, and said |
 | two images of one file | kept, and said |
-| a picture of another size than its `height` and `width` | refused when it is read, see `image_file.py` |
-| a picture that is not there | refused before training, unless `ignore_empty` passes over it |
+| a few boxes that do not lie around their masks | kept |
+| a picture that is missing, broken, or of another size than its `height` and `width` | in training, another takes its place, see `CocoDataset`; refused in evaluation |
 """  # noqa: E501
 
 import gc
@@ -49,7 +52,7 @@ from .coco_annotations import check_annotations
 from .coco_images import check_categories, check_images
 from .coco_values import Identifier
 from .file_backend import read_bytes
-from .findings import Findings
+from .findings import REFUSED, Findings
 
 LAYOUT = """a data set in COCO's format is expected to look like this:
     DATA_ROOT/annotations/instances_train2017.json
@@ -57,6 +60,12 @@ LAYOUT = """a data set in COCO's format is expected to look like this:
     DATA_ROOT/train2017/*.jpg
     DATA_ROOT/val2017/*.jpg
 name another place with --data-root DIR, or another layout with ann_file and data_prefix"""
+
+_FIELDS = {
+    'images': ('id', 'file_name', 'height', 'width'),
+    'annotations': ('image_id', 'category_id'),
+    'categories': ('id', 'name'),
+}
 
 
 @dataclass
@@ -97,16 +106,44 @@ def read_coco_file(path: str, backend_args: dict | None = None) -> CocoFile:
         UserError: the file is missing, is not JSON, has not COCO's form, or is refused as a whole.
     """
     with garbage_left_alone():
-        content = _read_json(path, backend_args)
-        if not isinstance(content, dict):
-            raise UserError(f'{path} is not a COCO annotation file: its top level is no object')
-        _check_sections(content, path)
-        findings = Findings()
-        images = check_images(content['images'], path, findings)
-        categories = check_categories(content['categories'], path)
-        annotations = check_annotations(
-            content.get('annotations') or [], images, categories, path, findings
-        )
+        coco = check_content(read_content(path, backend_args), path, Findings())
+    refused = coco.findings.first_refused()
+    if refused is not None:
+        raise UserError(f'{path}: {refused}')
+    return coco
+
+
+def read_content(path: str, backend_args: dict | None = None) -> dict[str, list]:
+    """Return what a file holds; its `images`, `annotations` and `categories` are lists.
+
+    Raises:
+        UserError: the file is missing, is not JSON, or has not COCO's form.
+    """
+    content = _read_json(path, backend_args)
+    if not isinstance(content, dict):
+        raise UserError(f'{path} is not a COCO annotation file: its top level is no object')
+    if content.get('annotations') is None:
+        content.update(annotations=[])  # COCO's test splits come without
+    for section in _FIELDS:
+        if not isinstance(content.get(section), list):
+            raise UserError(f'{path} is not a COCO annotation file: it has no list {section!r}')
+    return content
+
+
+def check_content(content: dict[str, list], path: str, findings: Findings) -> CocoFile:
+    """Return what of a file can be used, though it be refused.
+
+    Args:
+        content: as `read_content` returns it; it is left as it is.
+        path: of the file.
+        findings: all that is found is added here.
+    """
+    images, entries, categories = (
+        _whole_entries(content[section], section, findings) for section in _FIELDS
+    )
+    images = check_images(images, findings)
+    categories = check_categories(categories, findings)
+    annotations = check_annotations(entries, images, categories, findings)
     return CocoFile(path, images, annotations, categories, findings)
 
 
@@ -136,30 +173,20 @@ def _read_json(path: str, backend_args: dict | None) -> object:
         raise UserError(f'{path} is not JSON ({error}); is the download complete?') from None
 
 
-def _check_sections(content: dict, path: str) -> None:
-    wanted = {
-        'images': ('id', 'file_name', 'height', 'width'),
-        'annotations': ('image_id', 'category_id'),
-        'categories': ('id', 'name'),
-    }
-    for section, fields in wanted.items():
-        entries = content.get(section)
-        if entries is None and section == 'annotations':
-            continue  # COCO's test splits come without
-        if not isinstance(entries, list):
-            raise UserError(f'{path} is not a COCO annotation file: it has no list {section!r}')
-        for number, entry in enumerate(entries):
-            if not isinstance(entry, dict):
-                raise UserError(
-                    f'{path} is not a COCO annotation file: '
-                    f'entry {number} of {section!r} is no object'
-                )
-            for field in fields:
-                if field not in entry:
-                    raise UserError(
-                        f'{path} is not a COCO annotation file: entry {number} of {section!r} '
-                        f'has no {field!r}'
-                    )
+def _whole_entries(entries: list, section: str, findings: Findings) -> list[dict]:
+    """Return the entries of a section that have the fields without which nothing can be said."""
+    fields = _FIELDS[section]
+    whole: list[dict] = []
+    for number, entry in enumerate(entries):
+        missing = [field for field in fields if field not in entry] if type(entry) is dict else None
+        if missing == []:
+            whole.append(entry)
+            continue
+        what = 'is no object' if missing is None else f'has no {missing[0]!r}'
+        if missing is not None and 'id' in entry:
+            what += f'; its id is {entry["id"]!r}'
+        findings.add(REFUSED, what, f'entry {number} of {section!r}')
+    return whole
 
 
 def category_labels(coco: CocoFile, classes: Sequence[str]) -> dict[Identifier, int]:
@@ -196,11 +223,17 @@ def _category_id(coco: CocoFile, name: str) -> Identifier:
     ids = [category['id'] for category in coco.categories if category['name'] == name]
     if len(ids) == 1:
         return ids[0]
-    present = {annotation['category_id'] for annotation in coco.annotations}
-    used = [identifier for identifier in ids if identifier in present]
+    used = used_categories(coco, name)
     if len(used) > 1:
         raise UserError(
             f'{coco.path}: the categories {used[0]!r} and {used[1]!r} are both named {name!r}, '
             'and both have annotations; give one another name, or the annotations one id'
         )
     return (used or ids)[0]
+
+
+def used_categories(coco: CocoFile, name: str) -> list[Identifier]:
+    """Return the ids of the categories of that name that there are annotations of."""
+    present = {annotation['category_id'] for annotation in coco.annotations}
+    ids = [category['id'] for category in coco.categories if category['name'] == name]
+    return [identifier for identifier in ids if identifier in present]

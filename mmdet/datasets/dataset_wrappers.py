@@ -4,15 +4,26 @@ mmengine's `ClassBalancedDataset` asks what it repeats for `get_cat_ids`, which 
 `ConcatDataset` and `RepeatDataset` do not have.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.dataset import ConcatDataset as MMEngineConcatDataset
 from mmengine.dataset import RepeatDataset as MMEngineRepeatDataset
+from torch.utils.data import Dataset
 
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS, TRANSFORMS
+
+
+def innermost(dataset: Dataset) -> Iterator[Dataset]:
+    """Yield the data sets inside of wrappers."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    for each in inner:
+        if each is None:
+            yield dataset
+        else:
+            yield from innermost(each)
 
 
 @DATASETS.register_module()

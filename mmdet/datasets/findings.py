@@ -1,9 +1,13 @@
 """What was found in an annotation file: counted, and said in a line with the first of each."""
 
+from typing import NamedTuple
+
+REFUSED = 'refused'
 LEFT_OUT = 'left out'
 UNTRAINED = 'not trained on'
 REPAIRED = 'repaired'
 NOTICED = 'to note'
+EFFECTS = (REFUSED, LEFT_OUT, UNTRAINED, REPAIRED, NOTICED)
 
 
 class Findings:
@@ -18,18 +22,17 @@ class Findings:
     """
 
     def __init__(self) -> None:
-        self._counts: dict[str, dict[str, int]] = {
-            effect: {} for effect in (LEFT_OUT, UNTRAINED, REPAIRED, NOTICED)
-        }
+        self._counts: dict[str, dict[str, int]] = {effect: {} for effect in EFFECTS}
         self._first: dict[tuple[str, str], str] = {}
 
-    def add(self, effect: str, what: str, where: str) -> None:
+    def add(self, effect: str, what: str, where: str, *, image: object = None) -> None:
         """Count one.
 
         Args:
-            effect: `LEFT_OUT`, `UNTRAINED`, `REPAIRED` or `NOTICED`.
-            what: is wrong, to be read behind a number.
+            effect: one of `EFFECTS`.
+            what: is wrong, to be read behind a number; with `REFUSED`, behind `where`.
             where: it is.
+            image: the id of the image, where `where` does not name its file.
         """
         counts = self._counts[effect]
         counts[what] = counts.get(what, 0) + 1
@@ -38,6 +41,15 @@ class Findings:
     def count(self, effect: str) -> int:
         """Return how many there are of an effect."""
         return sum(self._counts[effect].values())
+
+    def first_refused(self) -> str | None:
+        """Return the first of what is refused, and how many more there are; None if nothing is."""
+        if not self._counts[REFUSED]:
+            return None
+        what = next(iter(self._counts[REFUSED]))
+        more = self.count(REFUSED) - 1
+        others = f' (and {more} more, which check-coco lists)' if more else ''
+        return f'{self._first[REFUSED, what]} {what}{others}'
 
     def summary(self) -> str:
         """Return all of it in one line, the most frequent first; empty where there is nothing."""
@@ -52,3 +64,29 @@ class Findings:
         return ', '.join(
             f'{count} {what} (first: {self._first[effect, what]})' for what, count in by_frequency
         )
+
+
+class Finding(NamedTuple):
+    """One of what was found; see `Findings.add`."""
+
+    effect: str
+    what: str
+    where: str
+    image: object
+
+
+class ListedFindings(Findings):
+    """All of them, one by one.
+
+    Attributes:
+        all: in the order in which they were found.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[Finding] = []
+
+    def add(self, effect: str, what: str, where: str, *, image: object = None) -> None:
+        """Count one, and keep it."""
+        super().add(effect, what, where, image=image)
+        self.all.append(Finding(effect, what, where, image))

@@ -32,7 +32,11 @@ IMAGE_SUFFIXES = (
 """By which an image is told from other files, in small letters."""
 
 
-class UnreadableError(UserError):
+class UnusableImageError(UserError):
+    """An image that its annotations cannot be used with; others can."""
+
+
+class UnreadableError(UnusableImageError):
     """An image or video that is missing or broken, without which others can be looked at."""
 
 
@@ -62,7 +66,8 @@ def read_image(
 
     Raises:
         UnreadableError: the file is missing, cannot be read, or is no image.
-        UserError: the image has another size than `size`, or the backend cannot read it.
+        UnusableImageError: the image has another size than `size`.
+        UserError: the backend cannot read it.
     """
     content = _read_bytes(path, backend_args)
     image = _decode(content, path, flag, imdecode_backend)
@@ -74,7 +79,7 @@ def read_image(
     if stored.shape[:2] == tuple(size):
         _say_unturned(dirname(path))
         return stored
-    raise UserError(
+    raise UnusableImageError(
         f'image {path} is {image.shape[1]} x {image.shape[0]} pixels (width x height), but is '
         f'annotated as {size[1]} x {size[0]}: its masks would lie in the wrong place; correct its '
         "'width' and 'height', and its annotations, in the annotation file, or put the picture "

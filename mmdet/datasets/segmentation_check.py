@@ -5,6 +5,7 @@ takes all memory, a list of four numbers is a box to it, and run lengths of anot
 decoded at that size.
 """
 
+import json
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -57,11 +58,25 @@ def check_segmentation(segmentation: object, height: int, width: int) -> Checked
     """
     if not segmentation:
         raise UnusableMaskError('without a mask')
+    if isinstance(segmentation, str):
+        checked = check_segmentation(_parsed(segmentation), height, width)
+        return checked._replace(repair='with masks written as text')
     if isinstance(segmentation, list):
         return _check_polygons(segmentation, height, width)
     if isinstance(segmentation, dict) and 'counts' in segmentation:
         return _check_run_lengths(segmentation, height, width)
     raise UnusableMaskError('whose segmentation is neither polygons nor RLE')
+
+
+def _parsed(text: str) -> object:
+    """Return what a JSON text holds that was put into JSON as a text; no text again."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list | dict):
+        raise UnusableMaskError('whose segmentation is neither polygons nor RLE')
+    return found
 
 
 def _check_polygons(polygons: list, height: int, width: int) -> CheckedMask:

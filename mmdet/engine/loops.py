@@ -21,6 +21,11 @@ from torch.utils.data import DataLoader
 from mmdet.errors import UserError
 from mmdet.registry import LOOPS
 
+from .memory.ending import (
+    saving_if_it_cannot_be_validated,
+    saving_if_it_does_not_fit,
+    saving_if_they_cannot_be_loaded,
+)
 from .place import (
     Place,
     images_of_step,
@@ -33,6 +38,7 @@ from .place import (
 from .placed_data import batches_from, naming_lost_samples, placed, reseed
 from .random_state import Use, seed_generators
 from .stopping import note_signals, stop_if_asked, stop_validation_if_asked
+from .unusable_images import UnusableImages
 
 
 def _common_seed(runner: Runner) -> int:
@@ -102,12 +108,13 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         loader = _build(runner, dataloader)
         super().__init__(runner, loader, max_epochs, val_begin, val_interval, dynamic_intervals)
         self._place = Place(epoch=0, first_iter=0, images=images_of_step(loader))
+        self._unusable = UnusableImages(runner, loader)
 
     def run(self) -> nn.Module:
         """Train, from where the counters of a resumed checkpoint are."""
         counted = place_in_epochs(self.dataloader, epoch=self._epoch, iteration=self._iter)
         self._place = _begin(self.runner, self.dataloader, by_counters=counted)
-        with naming_lost_samples(self.dataloader):
+        with naming_lost_samples(self.dataloader), self._unusable.listed_at_end():
             return super().run()
 
     def run_epoch(self) -> None:
@@ -121,6 +128,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         runner.model.train()
         first = self._iter - self._place.first_iter
         batches = batches_from(self.dataloader, epoch=self._epoch, first=first)
+        batches = saving_if_they_cannot_be_loaded(runner, batches, self.dataloader)
         for index, batch in enumerate(batches, start=first):
             self.run_iter(index, batch)
         runner.call_hook('after_train_epoch')
@@ -128,8 +136,10 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
 
     def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
         """Train one step."""
+        self._unusable.collect()
         seed_generators(self.runner.seed, Use.STEP, self._iter, cuda=True)
-        super().run_iter(idx, data_batch)
+        with saving_if_it_does_not_fit(self.runner, data_batch):
+            super().run_iter(idx, data_batch)
         stop_if_asked(self.runner)
 
 
@@ -162,6 +172,7 @@ class IterBasedTrainLoop(BaseLoop):
         dynamic_intervals: list[tuple[int, int]] | None = None,
     ) -> None:
         super().__init__(runner, _build(runner, dataloader))
+        self._unusable = UnusableImages(runner, self.dataloader)
         if int(max_iters) != max_iters:
             raise UserError(f'train_cfg.max_iters is {max_iters}, which is no whole number')
         self.max_iters = int(max_iters)
@@ -190,7 +201,7 @@ class IterBasedTrainLoop(BaseLoop):
         runner = self.runner
         counted = place_in_iterations(self.dataloader, iteration=self._iter)
         place = _begin(runner, self.dataloader, by_counters=counted)
-        with naming_lost_samples(self.dataloader):
+        with naming_lost_samples(self.dataloader), self._unusable.listed_at_end():
             return self._train_from(place)
 
     def _train_from(self, place: Place) -> nn.Module:
@@ -199,6 +210,7 @@ class IterBasedTrainLoop(BaseLoop):
         seed_generators(runner.seed, Use.EPOCH, self._epoch, cuda=True)
         runner.call_hook('before_train_epoch')
         batches = self._batches(place)
+        batches = saving_if_they_cannot_be_loaded(runner, batches, self.dataloader)
         while self._iter < self.max_iters and not self.stop_training:
             runner.model.train()
             self.run_iter(next(batches))
@@ -226,14 +238,16 @@ class IterBasedTrainLoop(BaseLoop):
 
     def run_iter(self, data_batch: Sequence[dict]) -> None:
         """Train one step."""
+        self._unusable.collect()
         runner = self.runner
         seed_generators(runner.seed, Use.STEP, self._iter, cuda=True)
-        runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
-        outputs = runner.model.train_step(data_batch, optim_wrapper=runner.optim_wrapper)
-        runner.call_hook(
-            'after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs
-        )
-        self._iter += 1
+        with saving_if_it_does_not_fit(runner, data_batch):
+            runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
+            outputs = runner.model.train_step(data_batch, optim_wrapper=runner.optim_wrapper)
+            runner.call_hook(
+                'after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs
+            )
+            self._iter += 1
         stop_if_asked(runner)
 
 
@@ -260,4 +274,5 @@ class ValLoop(MMEngineValLoop):
     def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
         """Validate one batch."""
         stop_validation_if_asked(self.runner)
-        super().run_iter(idx, data_batch)
+        with saving_if_it_cannot_be_validated(self.runner, data_batch):
+            super().run_iter(idx, data_batch)

@@ -1,18 +1,19 @@
-"""mmengine's optimizer wrappers: accumulation that resumes, mixed precision without a GPU."""
+"""mmengine's optimizer wrappers: no step to NaN, accumulation that resumes, AMP without a GPU."""
 
 import torch
 from mmengine.optim import AmpOptimWrapper as MMEngineAmpOptimWrapper
 from mmengine.optim import OptimWrapper as MMEngineOptimWrapper
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mmdet.errors import UserError
 from mmdet.registry import OPTIM_WRAPPERS
 
 from . import partial_gradients
+from .sound_steps import SoundSteps
 
 
-class _ResumableAccumulation(MMEngineOptimWrapper):
+class _ResumableAccumulation(SoundSteps):
     """Saves what an accumulation has gathered, and goes on with it.
 
     A checkpoint may come in the middle of an accumulation: an epoch need not be a multiple of it,
@@ -45,6 +46,7 @@ class _ResumableAccumulation(MMEngineOptimWrapper):
         self._went_on = gradients is not None and partial_gradients.put_back(
             self.optimizer, gradients
         )
+        self._gathered_any = True if self._went_on else None
 
     def initialize_count_status(self, model: nn.Module, init_counts: int, max_counts: int) -> None:
         """Begin to count steps; mmengine warns of lost gradients, if they are lost."""
@@ -60,7 +62,10 @@ def gather_gradients(optim_wrapper: object) -> None:
 
 @OPTIM_WRAPPERS.register_module()
 class OptimWrapper(_ResumableAccumulation):
-    """mmengine's wrapper, whose accumulation resumes from any checkpoint; see there."""
+    """mmengine's wrapper; leaves steps out that are not finite, see `mmdet.engine.sound_steps`.
+
+    Its accumulation resumes from any checkpoint. See mmengine's class for the arguments.
+    """
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -109,3 +114,6 @@ class AmpOptimWrapper(_ResumableAccumulation, MMEngineAmpOptimWrapper):
         self._scale_update_param = None
         self.cast_dtype = torch.bfloat16
         self.loss_scaler = torch.amp.GradScaler('cpu', enabled=False)
+
+    def _gradients_to_check(self) -> list[Tensor]:
+        return [] if self.loss_scaler.is_enabled() else super()._gradients_to_check()

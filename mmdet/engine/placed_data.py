@@ -2,19 +2,22 @@
 
 What a sample is depends on the seed, the epoch, its place in the epoch and the process alone. The
 batch sampler tells the data set the place of each index; the data set seeds the generators by it.
+With each batch comes which images could not be used for it, wherever it was loaded.
 """
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from typing import NamedTuple
 
 import torch
 from mmengine.dist import get_rank
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_worker_info
 
+from mmdet.datasets.unusable_image import UnusableImage, unusable_images_noted
 from mmdet.errors import UserError
 
 from .random_state import Use, generators_put_back, seed_generators
@@ -32,6 +35,13 @@ class Placed(NamedTuple):
     index: int
     seed: int
     place: tuple[int, int, int, int]
+
+
+class Loaded(NamedTuple):
+    """A sample, or a batch of them, and what could not be used for it."""
+
+    data: object
+    unusable: list[UnusableImage]
 
 
 class PlacedDataset(Dataset):
@@ -56,13 +66,16 @@ class PlacedDataset(Dataset):
 
     # The places come from `PlacedBatchSampler`, to which a data set's index is a number.
     # pyrefly: ignore[bad-override-param-name]
-    def __getitem__(self, placed: Placed) -> object:
+    def __getitem__(self, placed: Placed) -> Loaded:
         if get_worker_info() is not None:
-            seed_generators(placed.seed, Use.SAMPLE, *placed.place)
-            return self.dataset[placed.index]
+            return self._load(placed)
         with generators_put_back():  # the model draws from them in this process
-            seed_generators(placed.seed, Use.SAMPLE, *placed.place)
-            return self.dataset[placed.index]
+            return self._load(placed)
+
+    def _load(self, placed: Placed) -> Loaded:
+        seed_generators(placed.seed, Use.SAMPLE, *placed.place)
+        with unusable_images_noted() as unusable:
+            return Loaded(self.dataset[placed.index], unusable)
 
 
 class PlacedBatchSampler(Sampler):
@@ -117,6 +130,32 @@ class PlacedBatchSampler(Sampler):
             yield batch
 
 
+class PlacedLoader(DataLoader):
+    """A loader of a `PlacedDataset`, whose batches are plain ones; the arguments are torch's."""
+
+    def __init__(self, dataset: PlacedDataset, *, collate_fn: Callable, **settings: object) -> None:
+        collate = partial(_collate, then=collate_fn)
+        super().__init__(dataset, collate_fn=collate, **settings)  # pyrefly: ignore[bad-argument-type]
+        self._unusable: list[UnusableImage] = []
+
+    def take_unusable(self) -> list[UnusableImage]:
+        """Return what could not be used for the batches that were taken out since the last call."""
+        taken = self._unusable
+        self._unusable = []
+        return taken
+
+    # torch's names its own iterator as the type.
+    def __iter__(self) -> Iterator:  # pyrefly: ignore[bad-override]
+        for loaded in super().__iter__():
+            self._unusable += loaded.unusable
+            yield loaded.data
+
+
+def _collate(samples: Sequence[Loaded], *, then: Callable) -> Loaded:
+    unusable = chain.from_iterable(sample.unusable for sample in samples)
+    return Loaded(then([sample.data for sample in samples]), list(unusable))
+
+
 def placed(loader: DataLoader, *, seed: int) -> DataLoader:
     """Return a loader of the same batches whose samples draw by their place.
 
@@ -130,7 +169,7 @@ def placed(loader: DataLoader, *, seed: int) -> DataLoader:
     batches = loader.batch_sampler
     if isinstance(loader.dataset, IterableDataset) or batches is None:
         return loader
-    return DataLoader(
+    return PlacedLoader(
         PlacedDataset(loader.dataset),
         batch_sampler=PlacedBatchSampler(batches, seed=seed),
         num_workers=loader.num_workers,
@@ -180,16 +219,23 @@ def naming_lost_samples(loader: DataLoader) -> Iterator[None]:
         yield
     except RuntimeError as error:
         killed = re.search(r'DataLoader worker \(pid.*', str(error))
-        sampler = loader.batch_sampler
-        if killed is None or not isinstance(sampler, PlacedBatchSampler):
+        if killed is None or not isinstance(loader.batch_sampler, PlacedBatchSampler):
             raise
-        # Workers take turns, so each is at the first of its batches at the latest.
-        at = [placed for batch in islice(sampler.given, loader.num_workers) for placed in batch]
-        names = ', '.join(_name(loader.dataset, placed.index) for placed in at)
+        names = ', '.join(images_at(loader))
         raise UserError(
             f'{killed[0].strip()} The machine may have run out of memory: take fewer workers or '
             f'smaller images, and go on with --resume. The workers were at {names}'
         ) from None
+
+
+def images_at(loader: DataLoader) -> list[str]:
+    """Return the names of the images that are being loaded, if the loader knows them."""
+    sampler = loader.batch_sampler
+    if not isinstance(sampler, PlacedBatchSampler):
+        return []
+    # Workers take turns, so each is at the first of its batches at the latest.
+    given = islice(sampler.given, max(1, loader.num_workers))
+    return [_name(loader.dataset, placed.index) for batch in given for placed in batch]
 
 
 def _name(dataset: Dataset, index: int) -> str:

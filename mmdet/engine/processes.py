@@ -9,7 +9,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
@@ -25,6 +26,8 @@ _VARIABLES = dict(
     slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
     mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 )
+# How gloo, then NCCL, say that a process which this one waits for has ended.
+_LOST = re.compile('Connection (closed|reset) by peer|Broken pipe|remote process exited')
 _STARTERS = dict(pytorch='torchrun', slurm='srun', mpi="Open MPI's mpirun")
 
 
@@ -56,6 +59,21 @@ def start_processes(cfg: Config) -> None:
     timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
     dist.init_process_group('gloo', timeout=timedelta(seconds=timeout))
     cfg.model_wrapper_cfg.setdefault('device_ids', None)
+
+
+@contextmanager
+def ending_with_others() -> Iterator[None]:
+    """Let this process end without a traceback if another one has ended that it waits for.
+
+    Raises:
+        UserError: one has.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not (dist.is_initialized() and _LOST.search(str(error))):
+            raise
+        raise UserError('ended because another process has, which says why if it could') from None
 
 
 def is_first_process(launcher: str) -> bool:

@@ -4,12 +4,14 @@ What it saves is whole: see `mmdet.engine.checkpoint.aside`.
 """
 
 import errno
+import inspect
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from mmengine.dist import is_main_process, master_only
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
@@ -22,6 +24,8 @@ from mmdet.errors import UserError
 from .checkpoint import checkpoint_to_resume
 from .checkpoint.aside import is_local, written_aside
 from .console import arrange_handlers
+from .processes import ending_with_others
+from .saver import saves
 from .signals import StopRequest, listening
 from .workers import leave_interrupts_to_main
 
@@ -51,6 +55,9 @@ class Runner(MMEngineRunner):
     ) -> DataLoader:
         """Return mmengine's loader; Ctrl-C is for the main process alone, not for its workers."""
         loader = MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if isinstance(loader.dataset, Sized) and not len(loader.dataset):
+            # mmengine's samplers divide by its length.
+            loader = DataLoader(loader.dataset, collate_fn=loader.collate_fn)
         leave_interrupts_to_main(loader)
         return loader
 
@@ -69,6 +76,13 @@ class Runner(MMEngineRunner):
             except ImportError as error:
                 raise UserError(f'visualizer: {name} needs another package: {error}') from None
         return built
+
+    def register_default_hooks(self, hooks: dict[str, Hook | dict] | None = None) -> None:
+        """Register the hooks that every run has: mmengine's, and `NonFiniteHook`."""
+        others = dict(non_finite=dict(type='NonFiniteHook')) | (hooks or {})
+        if others['non_finite'] is None:
+            del others['non_finite']
+        super().register_default_hooks(others)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Return the training loop; `by_epoch` chooses among this project's own."""
@@ -89,7 +103,6 @@ class Runner(MMEngineRunner):
             self._resume = self._load_from is not None
         super().load_or_resume()
 
-    @master_only
     def save_checkpoint(
         self,
         out_dir: str,
@@ -106,10 +119,14 @@ class Runner(MMEngineRunner):
         Raises:
             UserError: the work directory is gone.
         """
+        if not saves():
+            return
         _check_still_there(self.work_dir)
         local = is_local(out_dir, file_client_args, backend_args)
+        save = inspect.unwrap(MMEngineRunner.save_checkpoint)  # mmengine's looks at the rank alone
         with written_aside(Path(out_dir)) if local else nullcontext(out_dir) as folder:
-            super().save_checkpoint(
+            save(
+                self,
                 str(folder),
                 filename,
                 file_client_args=file_client_args,
@@ -126,7 +143,11 @@ class Runner(MMEngineRunner):
         Raises:
             Stopped: a signal stopped the training, see `mmdet.engine.signals`.
         """
-        with _naming_disk(self.work_dir), listening() as self.stop_request:
+        with (
+            ending_with_others(),
+            _naming_disk(self.work_dir),
+            listening() as self.stop_request,
+        ):
             return super().train()
 
     def test(self) -> dict:

@@ -16,6 +16,8 @@ import torch
 import torch.distributed as dist
 from mmengine.dist import is_distributed
 
+from .host_group import host_group
+
 # SIGUSR1 and SIGUSR2 are what clusters send some time before the end: sbatch --signal=USR1@120.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -46,7 +48,6 @@ class StopRequest:
         self.taking_steps = False
         self._asked: signal.Signals | None = None
         self._asked_at = 0.0
-        self._group: dist.ProcessGroup | None = None
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal.
@@ -78,19 +79,14 @@ class StopRequest:
         """
         if not is_distributed():
             return self._asked
-        if self._group is None:
-            # NCCL would have the number go through the GPUs.
-            group = dist.new_group(backend='gloo')
-            assert isinstance(group, dist.ProcessGroup)  # all processes are in it
-            self._group = group
         number = torch.tensor(self._asked or 0)
-        dist.all_reduce(number, op=dist.ReduceOp.MAX, group=self._group)
+        dist.all_reduce(number, op=dist.ReduceOp.MAX, group=host_group())
         return signal.Signals(int(number)) if number else None
 
     def end_together(self) -> None:
         """After `agree`: wait for the others; what started them takes the first end for a fault."""
-        if self._group is not None:
-            dist.barrier(group=self._group)
+        if is_distributed():
+            dist.barrier(group=host_group())
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """What is trained or tested, on what, and where it goes: a few lines for the beginning of a log."""
 
-from collections.abc import Iterator, Sequence, Sized
+from collections.abc import Sequence, Sized
 
 import torch
 from mmengine.dist import get_world_size
 from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
+
+from mmdet.datasets.dataset_wrappers import innermost
 
 from .wrapper import device_of, unwrapped
 
@@ -67,19 +69,9 @@ def _data(loader: DataLoader) -> str:
     assert isinstance(dataset, Sized)  # its sampler asks for its length
     classes = (getattr(dataset, 'metainfo', None) or {}).get('classes', ())
     sources = [
-        getattr(inner, 'ann_file', '') or type(inner).__name__ for inner in _innermost(dataset)
+        getattr(inner, 'ann_file', '') or type(inner).__name__ for inner in innermost(dataset)
     ]
     return f'{len(dataset):,} images, {len(classes)} classes: {", ".join(sources)}'
-
-
-def _innermost(dataset: Dataset) -> Iterator[Dataset]:
-    """Yield the data sets inside of wrappers."""
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    for each in inner:
-        if each is None:
-            yield dataset
-        else:
-            yield from _innermost(each)
 
 
 def _schedule(runner: Runner) -> str:

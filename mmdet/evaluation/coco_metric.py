@@ -131,7 +131,7 @@ class CocoMetric(BaseMetric):
             )
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Return the figures; -1 where there is nothing to find."""
+        """Return the figures; -1 where there is nothing to find, 0 where there are no images."""
         self.prepare()
         detections = _detections(results)
         strangers = {found['image_id'] for found in detections} - self._image_numbers.keys()
@@ -145,6 +145,10 @@ class CocoMetric(BaseMetric):
         if self.format_only:
             return {}
         assert self._truth is not None  # only the first process evaluates
+        if not detections:
+            why = 'nothing was detected' if self._image_numbers else 'there are no images'
+            logger = MMLogger.get_current_instance()
+            logger.warning(f'{self.ann_file}: {why}, so that there is nothing to score')
         figures: dict[str, float] = {}
         for metric in self.metrics:
             figures |= self._evaluate(metric, self._truth, detections)
@@ -155,6 +159,10 @@ class CocoMetric(BaseMetric):
         return self.dataset_meta['classes']
 
     def _evaluate(self, metric: Metric, truth: COCO, detections: list[dict]) -> dict[str, float]:
+        if not self._image_numbers:
+            classes = self._classes() if self.classwise else ()
+            names = (*self.metric_items, *(f'mAP_{name}' for name in classes))
+            return {f'{metric}_{name}': 0.0 for name in names}
         found = truth.loadRes(
             [
                 dict(

@@ -58,6 +58,12 @@ class ExportedDetector(BaseModel):
                 f'{path} holds the heads alone, which find no instances: export without --raw'
             )
         self.cfg = self.metadata.to_config(source=self.path)
+        number, named = self.cfg.model.mask_head.num_classes, len(self.metadata.classes)
+        if number != named:
+            raise UserError(
+                f'{path}: the model has {number} classes, but {named} are named: its metadata was '
+                'changed; export the checkpoint again'
+            )
         self.dataset_meta: dict = dict(classes=self.metadata.classes)
         if palette != 'none':
             self.dataset_meta['palette'] = named_palette(palette, len(self.metadata.classes))

@@ -36,7 +36,7 @@ class ExportSettings:
 
     Attributes:
         size: (height, width) of the input, multiples of 32; by default what the test pipeline
-            resizes images to, padded.
+            resizes images to, padded, or any where it resizes them to no size of their own.
         dynamic: any height and width instead.
         half: weights and most of the computation in float16.
         raw: the heads alone; see `RawHeads`.
@@ -88,8 +88,8 @@ def export_detector(
         The metadata in the file.
 
     Raises:
-        UserError: a package is not installed, the config does not say a size, the file cannot be
-            written, or the model has a part that the format does not know.
+        UserError: a package is not installed, the file cannot be written, or the model has a part
+            that the format does not know.
     """
     path = Path(path)
     _check_target(path, format)
@@ -132,14 +132,14 @@ def _check_target(path: Path, format: str) -> None:
             raise missing_package(f'--format {format} needs {package}', 'export') from None
 
 
-def _size_of(cfg: Config) -> tuple[int, int]:
-    """Return the (height, width) that a landscape image has after the test pipeline, padded."""
+def _size_of(cfg: Config) -> tuple[int, int] | None:
+    """Return the (height, width) that a landscape image has after the test pipeline, padded.
+
+    None: it resizes images by a factor, or not at all, so that they have any size.
+    """
     scale = scale_of_tests(cfg)
     if scale is None:
-        raise UserError(
-            'the test pipeline resizes images to no size of their own: name one, '
-            '--size HEIGHT WIDTH, or take any with --dynamic'
-        )
+        return None
     width, height = (-(-side // _STRIDE) * _STRIDE for side in scale)
     return height, width
 

@@ -39,6 +39,7 @@ class Metadata:
         size: (height, width) of the input, multiples of 32; none if any is taken.
         pad_size_divisor: the input's height and width are to be the least multiples of it.
         test_scale: (longer, shorter) side that the test pipeline resizes images to, or none.
+        test_factor: what it multiplies an image's sides by where `test_scale` is none.
         num_candidates: pairs of a cell and a class whose masks are drawn; the result is PyTorch's
             where no more score above `score_thr`, as the output `num_above` tells.
         test_cfg: thresholds and limits, as in a config.
@@ -62,6 +63,7 @@ class Metadata:
     size: tuple[int, int] | None
     pad_size_divisor: int
     test_scale: tuple[int, int] | None
+    test_factor: float
     num_candidates: int
     test_cfg: dict
     num_grids: tuple[int, ...]
@@ -169,6 +171,7 @@ def describe(
         size=size,
         pad_size_divisor=int(getattr(preprocessor, 'pad_size_divisor', 1)),
         test_scale=scale_of_tests(cfg),
+        test_factor=_factor_of_tests(cfg),
         num_candidates=num_candidates,
         test_cfg=asdict(head.decode_cfg),
         num_grids=tuple(head.num_grids),
@@ -194,6 +197,14 @@ def scale_of_tests(cfg: Config) -> tuple[int, int] | None:
         if str(step.get('type')).endswith('Resize') and isinstance(scale, list | tuple):
             return int(max(scale)), int(min(scale))
     return None
+
+
+def _factor_of_tests(cfg: Config) -> float:
+    for step in pipeline_of_tests(cfg):
+        factor = step.get('scale_factor')
+        if str(step.get('type')).endswith('Resize') and isinstance(factor, int | float):
+            return float(factor)
+    return 1.0
 
 
 def _config_text(model: SOLO, cfg: Config) -> str:

@@ -54,6 +54,14 @@ class DetDataPreprocessor(ImgDataPreprocessor):
         self.pad_mask = pad_mask
         self.batch_augments = nn.ModuleList(map(MODELS.build, batch_augments or ()))
 
+    def padded_size(self, sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+        """Return the (height, width) of a batch in training, from those of its images."""
+        divisor = self.pad_size_divisor
+        sides = [-(-max(sides) // divisor) * divisor for sides in zip(*sizes, strict=True)]
+        fixed = [augment.size for augment in self.batch_augments if hasattr(augment, 'size')]
+        height, width = (max(sides) for sides in zip(sides, *fixed, strict=True))
+        return height, width
+
     def forward(self, data: dict, training: bool = False) -> dict:
         """Return `inputs` (B, 3, H, W) float32 and new `data_samples` on the model's device.
 

@@ -20,9 +20,15 @@ narrow ResNets are such convolutions, and the stems of timm's RepVGG, MobileOne 
 images are cut to what is read, against the second condition: another kernel, the same result, on
 any processor and in either order. A transposed convolution of kernel 1 with a stride would reach
 the kernel too, and is not guarded: it leaves most of its output empty, and nobody builds one.
+
+Another reads what nobody wrote, in half precision on a processor with AMX (torch 2.14.1 on an Intel
+Xeon): a convolution with a stride whose output is one pixel wide and more than one high gives other
+numbers each time, NaN among them, in either order. Held to AVX-512 it is right. In a network of
+stride 32 that takes an input 32 pixels wide, such as a strip of 20,000 x 20 becomes.
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +42,18 @@ def in_quickest_order(images: Tensor) -> Tensor:
     if images.device.type == 'cpu':
         return images.contiguous(memory_format=torch.channels_last)
     return images
+
+
+def in_sound_precision(images: Tensor) -> AbstractContextManager:
+    """Return a context for a backbone: on a CPU, without autocast for images that are too narrow.
+
+    Args:
+        images: (B, 3, H, W) float32.
+    """
+    # In this order: an export, which knows no autocast, may not know the width.
+    if images.device.type == 'cpu' and torch.is_autocast_enabled('cpu') and images.shape[-1] <= 32:
+        return torch.autocast('cpu', enabled=False)
+    return nullcontext()
 
 
 def guard_strided_convolutions(model: nn.Module) -> None:

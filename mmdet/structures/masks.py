@@ -3,7 +3,7 @@
 Shape letters: N instances, H and W the height and width of the image.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import mmcv
 import numpy as np
@@ -160,6 +160,11 @@ class RLEMasks:
         wanted = index.cpu().numpy() if isinstance(index, Tensor) else index
         chosen = np.atleast_1d(np.arange(len(self))[wanted])
         return RLEMasks([self.rles[i] for i in chosen], self.height, self.width)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield (H, W) uint8 bitmaps; together those of a large image would take gigabytes."""
+        for rle in self.rles:
+            yield coco_mask.decode(rle)
 
     @staticmethod
     def cat(masks: 'Sequence[RLEMasks]') -> 'RLEMasks':

@@ -3,12 +3,10 @@
 Shape letters: N instances, (h, w) the image.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
-
-from mmdet.structures import BitmapMasks
 
 from .palette import Color
 
@@ -23,7 +21,7 @@ def default_sizes(height: int, width: int) -> tuple[int, float]:
 
 def draw_instances(
     image: np.ndarray,
-    masks: np.ndarray,
+    masks: Iterable[np.ndarray],
     captions: Sequence[str],
     colors: Sequence[Color],
     *,
@@ -37,7 +35,8 @@ def draw_instances(
 
     Args:
         image: (h, w, 3) uint8 RGB.
-        masks: (N, h, w) uint8 or boolean; later ones are drawn over earlier ones.
+        masks: N of (h, w) uint8 or boolean, each looked at once; later ones are drawn over earlier
+            ones.
         captions: N texts, each put at the middle of its mask.
         colors: N RGB colours of the masks.
         alpha: strength of the tint, from 0 to 1.
@@ -49,47 +48,59 @@ def draw_instances(
     canvas = image.copy()
     width, scale = default_sizes(*image.shape[:2])
     width, scale = line_width or width, text_scale or scale
-    for mask, color in zip(masks, colors, strict=True):
-        inside = mask.astype(bool)
-        tint = (1 - alpha) * canvas[inside] + alpha * np.asarray(color)
-        canvas[inside] = tint.round().astype(np.uint8)
-        contours, _ = cv2.findContours(
-            inside.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
-        )
-        cv2.drawContours(canvas, contours, -1, color, width)
+    parts = [
+        _tint(canvas, mask, color, alpha=alpha, line_width=width)
+        for mask, color in zip(masks, colors, strict=True)
+    ]
     if box_colors is not None:
-        _boxes(canvas, masks, box_colors, width)
-    text_colors = text_colors or [WHITE] * len(masks)
-    for mask, caption, color, text in zip(masks, captions, colors, text_colors, strict=True):
-        _caption(canvas, mask, caption, scale, background=color, color=text)
+        for part, color in zip(parts, box_colors, strict=True):
+            if part is not None:  # its outermost pixels are under the line
+                (x1, y1, x2, y2), _ = part
+                cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), color, width)
+    text_colors = text_colors or [WHITE] * len(parts)
+    for part, caption, color, text in zip(parts, captions, colors, text_colors, strict=True):
+        if part is not None and caption:
+            _caption(canvas, part[1], caption, scale, background=color, color=text)
     return canvas
 
 
-def _boxes(canvas: np.ndarray, masks: np.ndarray, colors: Sequence[Color], width: int) -> None:
-    """Frame each mask that is not empty; its outermost pixels are under the line."""
-    boxes = BitmapMasks(masks, *canvas.shape[:2]).get_bboxes().astype(int).tolist()
-    for (x1, y1, x2, y2), color in zip(boxes, colors, strict=True):
-        if x1 < x2:
-            cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), color, width)
+def _tint(
+    canvas: np.ndarray, mask: np.ndarray, color: Color, *, alpha: float, line_width: int
+) -> tuple[Sequence[int], tuple[float, float]] | None:
+    """Tint and outline a mask; return its xyxy box and its median (x, y), None if it is empty."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    # Nothing but the part of the picture around it is looked at.
+    left, top, right, bottom = box = (
+        *(int(columns[0]), int(rows[0])),
+        *(int(columns[-1]) + 1, int(rows[-1]) + 1),
+    )
+    inside = mask[top:bottom, left:right].astype(bool)
+    part = canvas[top:bottom, left:right]
+    part[inside] = ((1 - alpha) * part[inside] + alpha * np.asarray(color)).round()
+    contours, _ = cv2.findContours(
+        inside.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(left, top)
+    )
+    cv2.drawContours(canvas, contours, -1, color, line_width)
+    rows, columns = inside.nonzero()
+    return box, (left + float(np.median(columns)), top + float(np.median(rows)))
 
 
 def _caption(
     canvas: np.ndarray,
-    mask: np.ndarray,
+    middle: tuple[float, float],
     caption: str,
     scale: float,
     *,
     background: Color,
     color: Color,
 ) -> None:
-    """Write on a darker shade of the mask's colour, at the mask's median pixel."""
-    rows, columns = mask.nonzero()
-    if not len(rows) or not caption:
-        return
+    """Write on a darker shade of the mask's colour, around an (x, y)."""
     font = cv2.FONT_HERSHEY_SIMPLEX
     (width, height), baseline = cv2.getTextSize(caption, font, scale, 1)
-    x = int(np.clip(np.median(columns) - width / 2, 0, max(0, canvas.shape[1] - width)))
-    y = int(np.clip(np.median(rows) + height / 2, height, canvas.shape[0] - baseline))
+    x = int(np.clip(middle[0] - width / 2, 0, max(0, canvas.shape[1] - width)))
+    y = int(np.clip(middle[1] + height / 2, height, canvas.shape[0] - baseline))
     dark = tuple(part * 2 // 3 for part in background)
     cv2.rectangle(canvas, (x - 1, y - height - 1), (x + width, y + baseline), dark, -1)
     cv2.putText(canvas, caption, (x, y), font, scale, color, 1, cv2.LINE_AA)

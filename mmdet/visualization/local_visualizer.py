@@ -113,10 +113,7 @@ class DetLocalVisualizer(Visualizer):
             self.add_image(name, picture, step)
 
     def _draw(self, image: np.ndarray, instances: InstanceData) -> np.ndarray:
-        masks = _bitmaps(instances.masks)
-        if masks.shape[1:] != image.shape[:2]:
-            # The pipeline resized after it had loaded the annotations.
-            masks = BitmapMasks(masks, *masks.shape[1:]).resize(image.shape[:2]).masks
+        masks = _at_size(instances.masks, image.shape[:2])
         # The best instance is drawn last, over the others.
         masks, labels = masks[::-1], instances.labels.tolist()[::-1]
         meta = self.dataset_meta or {}
@@ -144,10 +141,18 @@ class DetLocalVisualizer(Visualizer):
         )
 
 
-def _bitmaps(masks: PackedMasks | RLEMasks | BitmapMasks | Tensor | np.ndarray) -> np.ndarray:
-    """Return (N, H, W) bitmaps of masks of any kind."""
+def _at_size(
+    masks: PackedMasks | RLEMasks | BitmapMasks | Tensor | np.ndarray, size: tuple[int, ...]
+) -> RLEMasks | np.ndarray:
+    """Return masks as they can be looked at one by one, at an image's (h, w)."""
+    if isinstance(masks, RLEMasks) and (masks.height, masks.width) == size:
+        return masks
     if isinstance(masks, BitmapMasks):
-        return masks.masks
-    if isinstance(masks, PackedMasks | RLEMasks):
-        return masks.to_ndarray()
-    return np.asarray(masks)
+        bitmaps = masks.masks
+    else:
+        is_packed = isinstance(masks, PackedMasks | RLEMasks)
+        bitmaps = masks.to_ndarray() if is_packed else np.asarray(masks)
+    if bitmaps.shape[1:] == size:
+        return bitmaps
+    # The pipeline resized after it had loaded the annotations.
+    return BitmapMasks(bitmaps, *bitmaps.shape[1:]).resize((size[0], size[1])).masks

@@ -25,10 +25,12 @@ class Window:
             2, and a frame until the next one.
 
     Raises:
-        UserError: no window can be opened here.
+        UserError: no window can be opened here, or `wait_time` is below 0 or no number.
     """
 
     def __init__(self, wait_time: float | None = None) -> None:
+        if wait_time is not None and not 0 <= wait_time < math.inf:
+            raise UserError(f'wait_time is {wait_time}: it takes 0 or more seconds')
         # OpenCV's Qt speaks to X alone. Without it, it would end the process.
         if sys.platform == 'linux' and not os.environ.get('DISPLAY'):
             raise UserError(
@@ -45,17 +47,29 @@ class Window:
         self._wait_time = wait_time
 
     def show(self, image: np.ndarray, *, is_frame: bool) -> bool:
-        """Show a (h, w, 3) BGR picture; return whether to go on."""
+        """Show a (h, w, 3) BGR picture; return whether to go on.
+
+        A key may say not to, or that the window has been closed.
+        """
         wait_time = self._wait_time
         if wait_time is None:
             wait_time = 0.001 if is_frame else 2.0
         cv2.imshow(_TITLE, image)
         # OpenCV waits for ever for 0 ms.
-        return cv2.waitKey(math.ceil(wait_time * 1000)) & 0xFF not in _ENDS
+        key = cv2.waitKey(math.ceil(wait_time * 1000)) & 0xFF
+        return key not in _ENDS and self._is_open()
 
     def close(self) -> None:
-        """Close the window."""
-        cv2.destroyWindow(_TITLE)
+        """Close the window, if its user has not."""
+        if self._is_open():
+            cv2.destroyWindow(_TITLE)
+
+    def _is_open(self) -> bool:
+        try:
+            # -1 where it cannot be told.
+            return cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) != 0
+        except cv2.error:  # of Qt, where there is no window any more
+            return False
 
 
 def check_window() -> None:

@@ -142,8 +142,9 @@ def _add_downloads(gr: ModuleType, model: int, filters: list, status: 'gradio.HT
         return made
 
     for what, make in (('picture', picture_file), ('COCO JSON', coco_file)):
-        # It is the link that is followed once the file is there.
-        link = gr.DownloadButton(visible='hidden', elem_id=f'save-{make.__name__}-{model}')
+        # It is the link that is followed once the file is there. The page's style hides it, since
+        # gradio would show it again with the row.
+        link = gr.DownloadButton(elem_id=f'save-{make.__name__}-{model}')
         gr.Button(f'Save {what}', size='sm').click(
             checked(make, model),
             filters,

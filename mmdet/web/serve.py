@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mmdet.apis.detector import Detector
 from mmdet.errors import UserError
 
+from .guard import names_only_uploads
 from .page import build_page, import_gradio
 from .style import CSS
 from .upload import DEFAULT_LIMITS, Limits
@@ -65,22 +66,25 @@ def serve(
     gr = import_gradio()
     import uvicorn
     from fastapi import FastAPI
+    from starlette.responses import PlainTextResponse
 
     listener = _listen(host, port)
     # By itself it would leave the folder with the visitors' files behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-
-    @app.middleware('http')
-    async def only_from_here(
-        request: 'Request', call_next: 'Callable[[Request], Awaitable[Response]]'
-    ) -> 'Response':
-        response = await call_next(request)
-        response.headers['Content-Security-Policy'] = _POLICY
-        response.headers['Referrer-Policy'] = 'no-referrer'
-        return response
-
     with tempfile.TemporaryDirectory(prefix='mmdet-web-') as folder:
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+        @app.middleware('http')
+        async def only_from_here(
+            request: 'Request', call_next: 'Callable[[Request], Awaitable[Response]]'
+        ) -> 'Response':
+            if not await names_only_uploads(request, folder):
+                return PlainTextResponse('only what was uploaded is looked at', 403)
+            response = await call_next(request)
+            response.headers['Content-Security-Policy'] = _POLICY
+            response.headers['Referrer-Policy'] = 'no-referrer'
+            return response
+
         os.environ['GRADIO_TEMP_DIR'] = folder  # read by each part of the page when it is made
         page = build_page(detectors, limits=limits, score_thr=score_thr, max_queue=max_queue)
         gr.mount_gradio_app(

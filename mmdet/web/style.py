@@ -35,6 +35,7 @@ CSS = """
 }
 .saves { padding: 0 12px; }
 .saves button { flex: none; min-width: 0; }
+.saves [id^="save-"] { display: none !important; }
 .instances tr.lit td { background: var(--color-accent-soft); }
 """
 

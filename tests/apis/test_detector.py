@@ -237,6 +237,8 @@ def test_the_cpu_where_there_is_no_gpu_which_is_said(config, checkpoint, said):
 def test_a_device_that_is_none(config, monkeypatch):
     with pytest.raises(UserError, match="no device 'gpu'"):
         init_detector(config, device='gpu')
+    with pytest.raises(UserError, match='PyTorch cannot use the device meta here: '):
+        init_detector(config, device='meta')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     with pytest.raises(UserError, match='no cuda:2: PyTorch sees 2 GPUs'):

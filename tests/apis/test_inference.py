@@ -122,6 +122,20 @@ def test_a_batch_is_its_pictures_one_by_one(model):
         assert_same(sample, alone)
 
 
+def test_a_model_in_training_mode(model):
+    wanted = inference_detector(model, scene(0))
+    model.backbone.norm_eval = False
+    model.train()
+    model.backbone.layer1.eval()  # as some freeze a part
+    before = {name: module.training for name, module in model.named_modules()}
+    assert before['backbone.layer2.0.bn1'] and not before['backbone.layer1.0.bn1']
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    assert_same(inference_detector(model, scene(0)), wanted)
+    assert {name: module.training for name, module in model.named_modules()} == before
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, weights[name], rtol=0, atol=0)
+
+
 # --- what is refused ----------------------------------------------------------------------------
 
 
@@ -140,6 +154,12 @@ def test_a_batch_is_its_pictures_one_by_one(model):
 def test_an_array_that_is_no_picture(model, array):
     with pytest.raises(UserError, match=r'an array of shape .* is no picture: it takes'):
         inference_detector(model, array)
+
+
+@pytest.mark.parametrize('image', [None, b'\xff\xd8', torch.zeros(96, 128, 3), 3])
+def test_what_is_no_picture(model, image):
+    with pytest.raises(UserError, match='is no image: give a path'):
+        inference_detector(model, [image])
 
 
 def test_a_picture_that_is_missing_or_broken(model, tmp_path):

@@ -3,6 +3,7 @@
 import weakref
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from mmengine.logging import MMLogger
@@ -112,8 +113,12 @@ def test_tiles(model):
     [
         (dict(classes=['gren']), "knows no class 'gren'; did you mean 'green'?"),
         (dict(classes=['zebra crossing']), 'it knows red, green, traffic light/blue'),
+        (dict(classes=[2]), 'knows no class 2; it knows red, green'),
         (dict(tile=0), 'tile'),
+        (dict(tile=64.5), 'tile=64.5: a tile'),
+        (dict(tile=True), 'tile=True: a tile'),
         (dict(batch_size=0), 'batch_size is 0'),
+        (dict(batch_size=1.5), 'batch_size is 1.5: it takes a whole number'),
         (dict(score_thr=30), 'score_thr is 30: it takes a number from 0 to 1'),
     ],
 )
@@ -137,6 +142,18 @@ def test_what_is_left_out_is_said_at_the_end(model, tmp_path, caplog):
     assert message.startswith(f'left out: image {paths[1]} cannot be read')
     with pytest.raises(UserError, match=r'b\.png'):
         predict(model, tmp_path, strict=True)
+
+
+def test_what_else_there_is_to_say_is_logged(model, tmp_path, caplog):
+    path = str(tmp_path / 'a.tif')
+    cv2.imwritemulti(path, [scene(0), scene(1)])
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        assert len(predict(model, path)) == 1
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert f'{path} has 2 pictures, of which the first was taken' in caplog.text
 
 
 def test_what_is_open_is_closed_with_the_generator(model):

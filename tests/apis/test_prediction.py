@@ -3,6 +3,7 @@
 import base64
 import json
 import sys
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -64,6 +65,17 @@ def filled(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
 # --- the picture --------------------------------------------------------------------------------
 
 
+def test_memory_to_draw_does_not_grow_with_instances():
+    mask = np.zeros((1000, 1000), np.uint8)
+    mask[200:400, 100:700] = 1
+    many = prediction_of(np.broadcast_to(mask, (60, 1000, 1000)), [0] * 60)
+    tracemalloc.start()
+    many.plot(boxes=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6  # all of the masks have 60 MB
+
+
 def test_saving(shapes, tmp_path):
     shapes.save(tmp_path / 'new' / 'a.png')
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'new' / 'a.png')), shapes.plot())
@@ -73,6 +85,16 @@ def test_saving(shapes, tmp_path):
     (tmp_path / 'b.png').mkdir()
     with pytest.raises(OSError):
         shapes.save(tmp_path / 'b.png')
+
+
+def test_printing_says_what_is_where(shapes, nothing):
+    names = [f'{name} {score:.2f}' for name, score in zip(shapes.names, shapes.scores, strict=True)]
+    assert repr(shapes) == f"<Prediction 'val/000000000139.jpg', {', '.join(names)}>"
+    assert repr(nothing) == '<Prediction nothing>'
+    masks = np.ones((12, 4, 4), np.uint8)
+    frame = prediction_of(masks, [1] * 12, path='a.mp4', frame=3)
+    assert repr(frame).startswith("<Prediction 'a.mp4', frame 3, triangle 0.90, triangle 0.86, ")
+    assert repr(frame).endswith(', 2 more>')
 
 
 # --- polygons -----------------------------------------------------------------------------------

@@ -36,10 +36,13 @@ def write_video(
     gop_size: int = 12,
     index_first: bool = False,
     begin: int = 0,
+    end: int | None = None,
+    clock: int = 1000,
 ) -> Path:
     """Write a video whose frames are shown at these times in milliseconds, by PyAV.
 
-    Its sound, if any, begins at `begin`.
+    Its sound, if any, begins at `begin` and ends at `end`, by default with the last frame. The
+    clock ticks so often a second.
     """
     import av
 
@@ -48,15 +51,15 @@ def write_video(
         stream = container.add_stream(codec, rate=30)
         stream.width, stream.height, stream.pix_fmt = size[1], size[0], 'yuv420p'
         stream.gop_size = gop_size
-        stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.time_base = Fraction(1, clock)
         audio = container.add_stream(sound, rate=44100) if sound else None
         for number, time in enumerate(times):
             frame = av.VideoFrame.from_ndarray(scene(number, size=size), format='bgr24')
-            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            frame.pts, frame.time_base = time * clock // 1000, Fraction(1, clock)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if audio is not None:
-            for number in range(begin * 44 // 1024, times[-1] * 44 // 1024):
+            for number in range(begin * 44 // 1024, (end or times[-1]) * 44 // 1024):
                 wave = np.sin(np.arange(1024) * 0.06 + number, dtype=np.float32)[None] / 3
                 block = av.AudioFrame.from_ndarray(wave, format='fltp', layout='mono')
                 block.sample_rate, block.pts = 44100, number * 1024

@@ -30,7 +30,7 @@ def test_beside_the_checkpoint_and_tried(checkpoint, tmp_path, capsys):
     assert out == tmp_path / 'epoch_1.pt2'
     assert sorted(each.name for each in tmp_path.iterdir()) == ['epoch_1.pt2', 'epoch_1.pth']
     exported, tried = capsys.readouterr().out.splitlines()
-    assert exported == f'exported: {out}'
+    assert exported == f'exported: {out}, for images of 64 x 96 pixels'
     assert tried.startswith('tried: ')
     assert load_detector(out, palette='voc').dataset_meta['palette'][0] == (128, 0, 0)
     with pytest.raises(UserError, match="there is no device 'gpu'"):
@@ -40,7 +40,6 @@ def test_beside_the_checkpoint_and_tried(checkpoint, tmp_path, capsys):
 @pytest.mark.parametrize(
     ('arguments', 'complaint'),
     [
-        (['--format', 'torch-export'], '--size HEIGHT WIDTH, or take any with --dynamic'),
         (['--size', '100', '96'], 'multiples of 32'),
         (['--format', 'torch-export', '--dynamic', '--out', 'x.onnx'], r'ends in \.pt2'),
         (['--dynamic', '--size', '64', '64'], 'contradict'),

@@ -72,6 +72,17 @@ def test_options(predict, tmp_path):
     assert out[-1].startswith(f'1 picture, {len(results)} instance')
 
 
+def test_where_one_picture_is_and_that_nothing_was_found(predict, tmp_path):
+    write_pictures(tmp_path / 'in', ['a.png', 'b.png'])
+    code, out, err = predict('in/a.png', '--save-crops', '--score-thr', 1)
+    assert code == 0
+    assert out[-1].startswith('1 picture, 0 instances, ')
+    assert out[-1].endswith('; written: outputs/vis/a.png')
+    assert err == ['note: nothing was found; a lower --score-thr lets more through']
+    _, out, _ = predict('in', '--save-crops')
+    assert out[-1].endswith('; written: outputs/vis, outputs/crops')
+
+
 def test_tiles(predict, tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), np.tile(scene(0), (2, 2, 1)))
     found = [predict('a.png', *options)[1][-1] for options in ((), ('--tile', 96))]
@@ -143,6 +154,7 @@ def test_a_broken_frame_is_counted_at_the_end(predict, tmp_path):
         ('list.txt', (), 'list list.txt names nothing'),
         ('77', (), 'camera 77 cannot be opened'),
         ('a.png', ('--classes', 'gren'), "knows no class 'gren'; did you mean 'green'?"),
+        ('a.png', ('--classes', 'person'), f"no class 'person'; it knows {', '.join(CLASSES)}"),
         ('a.png', ('--device', 'gpu'), "there is no device 'gpu': name cpu, cuda"),
         ('a.png', ('--batch-size', 0), 'batch_size is 0'),
         ('a.png', ('--out-dir', 'a.png'), 'folder a.png cannot be written: File exists'),

@@ -11,6 +11,7 @@ from mmengine.logging import MMLogger
 from PIL import Image
 
 from mmdet.datasets import CocoDataset
+from mmdet.datasets.unusable_image import unusable_images_noted
 from mmdet.errors import UserError
 
 PIPELINE = [
@@ -84,7 +85,7 @@ def write(tmp_path):
 
 def test_it_takes_what_mmengines_data_sets_take_with_the_same_defaults():
     ours, mmengines = (signature(cls).parameters for cls in (CocoDataset, BaseDataset))
-    assert ours.keys() == {*mmengines, 'backend_args', 'allow_outside_root'}
+    assert ours.keys() == {*mmengines, 'backend_args', 'allow_outside_root', 'max_unusable'}
     changed = {name for name in mmengines if ours[name].default != mmengines[name].default}
     assert changed == {'data_prefix', 'pipeline'}  # the folder is `img`; no default is a list
 
@@ -105,10 +106,13 @@ def test_classes_decide_labels_and_what_is_left_out(content, write):
     assert labels == [1]
 
 
-def test_filter_leaves_out_empty_crowded_and_small_images(content, write):
+def test_filter_leaves_out_empty_crowded_and_small_images(content, write, logged):
     dataset = write(content, filter_cfg=dict(filter_empty_gt=True, min_size=10))
     assert [dataset.get_data_info(i)['img_id'] for i in range(len(dataset))] == [3, 7]
     assert len(write(content, filter_cfg=dict(min_size=10))) == 4
+    (record,) = {record.message for record in logged.records}
+    assert 'a.json: 1 images with a side below min_size=10 of filter_cfg are left out: ' in record
+    assert record.endswith('/img/9.png')
     assert len(write(content, filter_cfg=dict(filter_empty_gt=True), test_mode=True)) == 5
 
 
@@ -223,7 +227,7 @@ def test_masks_lie_where_they_were_drawn_whatever_exif_says(content, write, tmp_
 
 
 def test_swapped_sizes_are_refused_before_masks_lie_elsewhere(content, write, tmp_path):
-    dataset = write(content)
+    dataset = write(content, test_mode=True)
     cv2.imwrite(str(tmp_path / 'img' / '7.png'), np.zeros((60, 40, 3), np.uint8))
     with pytest.raises(UserError, match=r'7\.png is 40 x 60 .* annotated as 60 x 40'):
         dataset[3]
@@ -301,11 +305,11 @@ def test_missing_pictures_are_named_before_training(content, write, tmp_path):
     (tmp_path / 'img/9.png').unlink()
     with pytest.raises(UserError, match=r'2 of 5 images do not exist \(first: .*/img/3\.png\)'):
         reopen(tmp_path, content)
+    with pytest.raises(UserError, match=r'2 of 5 images do not exist'):
+        reopen(tmp_path, content, max_unusable=1, test_mode=True)
     small_left_out = dict(min_size=10)
     with pytest.raises(UserError, match=r'1 of 4 images do not exist'):
         reopen(tmp_path, content, filter_cfg=small_left_out)
-    lenient = [dict(type='LoadImageFromFile', ignore_empty=True)]
-    assert len(reopen(tmp_path, content, pipeline=lenient)) == 5
     assert len(reopen(tmp_path, content, pipeline=[])) == 5
     content['images'][1]['file_name'] = 'img\\3.png'
     with pytest.raises(UserError, match=r'write / for the backslashes in file_name'):
@@ -323,8 +327,10 @@ def test_a_folder_that_cannot_be_listed_is_trusted(content, write, tmp_path, mon
 
 
 def test_an_empty_data_set_is_one_line(content, write):
+    nothing = {**content, 'images': [], 'annotations': []}
     with pytest.raises(UserError, match=r'a\.json has no images'):
-        write({**content, 'images': [], 'annotations': []}, test_mode=True)
+        write(nothing)
+    assert len(write(nothing, test_mode=True)) == 0
     for indices in (0, []):
         with pytest.raises(UserError, match=r'a\.json: indices=.* leaves no image'):
             write(content, indices=indices)
@@ -336,8 +342,64 @@ def test_labels_of_an_image_are_those_to_learn(content, write):
     assert [dataset.get_cat_ids(i) for i in range(5)] == [[1], [], [], [0, 1], [1]]
 
 
-def test_a_picture_that_cannot_be_read_is_named(content, write, tmp_path):
+def test_a_share_of_missing_pictures_is_said_before_training(content, write, tmp_path, logged):
+    write(content)
+    (tmp_path / 'img/3.png').unlink()
+    assert len(reopen(tmp_path, content, max_unusable=0.2)) == 5
+    (record,) = logged.records
+    assert '1 of 5 images do not exist (first: ' in record.message
+    with pytest.raises(UserError, match=r'max_unusable=5 is no share'):
+        reopen(tmp_path, content, max_unusable=5)
+
+
+def test_in_training_another_picture_takes_the_place(content, write, tmp_path):
+    dataset = write(content, max_unusable=0.4)
+    (tmp_path / 'img' / '7.png').write_bytes(b'no picture')
+    cv2.imwrite(str(tmp_path / 'img' / '3.png'), np.zeros((60, 40, 3), np.uint8))
+    with unusable_images_noted() as noted:
+        ids = {dataset[index]['data_samples'].img_id for index in (0, 3) for _ in range(20)}
+    assert ids == {4, 5, 9}
+    assert {Path(image.path).name for image in noted} == {'3.png', '7.png'}
+    for image in noted:
+        assert image.path in image.reason
+        assert (image.ann_file, image.limit, image.of) == (dataset.ann_file, 2, 5)
+
+
+def test_where_nobody_listens_it_is_logged(content, write, tmp_path, logged):
     dataset = write(content)
+    (tmp_path / 'img' / '7.png').write_bytes(b'no picture')
+    dataset[3]
+    assert '7.png cannot be read' in logged.records[0].message
+
+
+def test_pictures_that_are_ignored_are_noted_too(content, write, tmp_path):
+    pipeline = [dict(PIPELINE[0], ignore_empty=True), *PIPELINE[1:]]
+    dataset = write(content, pipeline=pipeline)
+    (tmp_path / 'img' / '7.png').unlink()
+    with unusable_images_noted() as noted:
+        dataset[3]
+    assert noted[0].reason.endswith('7.png does not exist')
+    dataset = reopen(tmp_path, {**content, 'images': content['images'][1:]}, pipeline=pipeline)
+    dataset.test_mode = True
+    (tmp_path / 'img' / '3.png').unlink()
+    with pytest.raises(UserError, match=r'gives nothing for .*3\.png'):
+        dataset[0]
+
+
+def test_where_no_picture_can_be_used_it_is_one_line(content, write, tmp_path):
+    dataset = write(content, max_unusable=1)
+    for path in (tmp_path / 'img').iterdir():
+        path.write_bytes(b'<html>')
+    with pytest.raises(UserError, match=r'a\.json: 1001 images in a row .*png cannot be read'):
+        dataset[3]
+    nothing = [*PIPELINE[:2], dict(type='FilterAnnotations', min_gt_bbox_wh=(99, 99))]
+    dataset = write(content, pipeline=nothing, indices=[3], max_refetch=2)
+    with pytest.raises(UserError, match=r'3 images in a row .*left nothing'):
+        dataset[0]
+
+
+def test_a_picture_that_cannot_be_read_is_named(content, write, tmp_path):
+    dataset = write(content, test_mode=True)
     (tmp_path / 'img' / '7.png').write_bytes(b'no picture')
     with pytest.raises(UserError, match=r'7\.png cannot be read'):
         dataset[3]

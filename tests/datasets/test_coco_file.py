@@ -245,7 +245,6 @@ def with_boxes(content: dict, *boxes: list) -> dict:
         (lambda c: None, 'its top level is no object'),
         (lambda c: {}, "no list 'images'"),
         (lambda c: {**c, 'images': None}, "no list 'images'"),
-        (lambda c: {**c, 'images': []}, 'has no images'),
         (lambda c: {**c, 'annotations': {}}, "no list 'annotations'"),
         (lambda c: {**c, 'annotations': [None]}, "entry 0 of 'annotations' is no object"),
         (lambda c: {**c, 'annotations': [dict(id=1)]}, "of 'annotations' has no 'image_id'"),
@@ -418,6 +417,6 @@ def test_nothing_that_was_given_is_changed(content):
     content['images'][0]['height'] = '40'
     content['annotations'].append(annotation(3, '1', bbox=None, segmentation=[SQUARE, [1]]))
     before = copy.deepcopy(content)
-    images = check_images(content['images'], 'a.json', Findings())
-    check_annotations(content['annotations'], images, content['categories'], 'a.json', Findings())
+    images = check_images(content['images'], Findings())
+    check_annotations(content['annotations'], images, content['categories'], Findings())
     assert content == before

@@ -7,10 +7,14 @@ import cv2
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
 from mmdet.datasets.shapes import CLASSES
+from mmdet.engine.runner import Runner as OurRunner
+from mmdet.errors import UserError
+from tests import devices
 
 
 @pytest.fixture
@@ -99,3 +103,67 @@ def test_training_testing_and_resuming(config, other_device):
     assert runner.iter == 6
     runner.test()
     assert len(list((work_dir / runner.timestamp / 'vis').rglob('*.jpg'))) == 7
+
+
+def reads_of(config: dict, device: torch.device, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Train, and return how often the host read a number of the device."""
+    reads = 0
+    compute = devices._compute
+
+    def counting(op: object, *args: object, **kwargs: object) -> object:
+        nonlocal reads
+        reads += op is torch.ops.aten._local_scalar_dense.default
+        return compute(op, *args, **kwargs)
+
+    def tolist(tensor: devices.RemoteTensor) -> list | float:
+        nonlocal reads
+        reads += 1
+        return tensor.local.tolist()
+
+    monkeypatch.setattr(devices, '_compute', counting)
+    monkeypatch.setattr(devices.RemoteTensor, 'tolist', tolist)
+    run_of(config, device).train()
+    monkeypatch.undo()
+    return reads
+
+
+@pytest.fixture
+def short(config) -> dict:
+    """Two steps of an image each, and nothing else."""
+    config['train_dataloader'] |= dict(batch_size=1)
+    config['train_dataloader']['dataset'] |= dict(indices=2)
+    return config | dict(val_cfg=None, val_dataloader=None, val_evaluator=None)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='no device of ours, whose reads are counted')
+def test_the_host_reads_no_more_often_than_mmengines(short, other_device, monkeypatch):
+    """Each read has the host wait for a GPU."""
+    short['optim_wrapper']['clip_grad'] = None
+    ours = reads_of(short, other_device, monkeypatch)
+    short['optim_wrapper'] |= dict(type='mmengine.OptimWrapper')
+    short['default_hooks']['runtime_info'] = dict(type='mmengine.RuntimeInfoHook')
+    assert ours <= reads_of(short, other_device, monkeypatch)
+
+
+class SpoilWeight(Hook):
+    """Make a weight infinite when a training begins; notes what the model then is."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        if batch_idx == 0:
+            next(runner.model.parameters()).data.fill_(torch.inf)
+            self.state = {name: x.cpu() for name, x in runner.model.state_dict().items()}
+
+
+def test_steps_that_are_not_finite_are_left_out(short, other_device):
+    short['model']['backbone']['norm_eval'] = False
+    runner = OurRunner.from_cfg(Config(short | dict(custom_hooks=[dict(type='EMAHook')])))
+    runner.model.to(other_device)
+    spoil = SpoilWeight()
+    runner.register_hook(spoil)
+    with pytest.raises(UserError, match=r'backbone\.conv1\.weight'):
+        runner.train()
+    for name, value in runner.model.state_dict().items():
+        assert torch.equal(value.cpu(), spoil.state[name]), name
+    (log,) = Path(runner.work_dir).glob('*/*.log')
+    assert log.read_text().count(' is left out: loss nan') == 2
+    assert not list(Path(runner.work_dir).glob('*.pth'))

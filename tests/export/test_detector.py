@@ -126,6 +126,16 @@ def test_files_that_are_none(path, tmp_path):
         load_detector(other)
 
 
+def test_a_file_in_which_classes_were_changed(bright_path, tmp_path):
+    extra = {METADATA_FILE: ''}
+    program = torch.export.load(bright_path, extra_files=extra)
+    changed = json.dumps({**json.loads(extra[METADATA_FILE]), 'classes': '["a", "b"]'})
+    other = tmp_path / 'other.pt2'
+    torch.export.save(program, other, extra_files={METADATA_FILE: changed})
+    with pytest.raises(UserError, match='the model has 3 classes, but 2 are named'):
+        load_detector(other)
+
+
 def test_onnx_files_that_are_none(tmp_path):
     onnx = pytest.importorskip('onnx')
     pytest.importorskip('onnxruntime')

@@ -225,5 +225,5 @@ def test_the_size_is_that_of_the_test_pipeline(build_detector, tmp_path):
     path = write(detector, tmp_path / 'model.pt2', 'torch-export', ExportSettings())
     assert load_detector(path).metadata.size == (96, 128)
     detector.cfg.test_pipeline[1] = dict(type='Resize', scale_factor=0.5)
-    with pytest.raises(UserError, match='--size HEIGHT WIDTH, or take any with --dynamic'):
-        write(detector, tmp_path / 'model.pt2', 'torch-export', ExportSettings())
+    path = write(detector, tmp_path / 'model.pt2', 'torch-export', ExportSettings())
+    assert load_detector(path).metadata.size is None

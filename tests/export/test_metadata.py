@@ -42,6 +42,7 @@ def test_it_says_what_the_preprocessor_does(metadata):
     assert metadata.std == (57.375, 57.12, 58.395)
     assert metadata.pad_size_divisor == 32
     assert metadata.test_scale == (128, 96)
+    assert metadata.test_factor == 1
     assert metadata.test_cfg['max_per_img'] == 30
 
 

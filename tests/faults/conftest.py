@@ -36,15 +36,16 @@ def settings(cfg, tmp_path) -> str:
 
 @pytest.fixture
 def start(environment) -> Iterator[Start]:
-    """Start a tool in a process group of its own."""
+    """Start a tool, or a script, in a process group of its own."""
     started = []
 
-    def run(*arguments: object) -> Session:
+    def run(program: str, *arguments: object, **env: str) -> Session:
         mark = dict(TEST_SESSION=uuid4().hex)
+        interpreter = 'bash' if program.endswith('.sh') else sys.executable
         process = Session(
-            [sys.executable, *map(str, arguments)],
+            [interpreter, program, *map(str, arguments)],
             cwd=REPO,
-            env=environment | mark,
+            env=environment | env | mark,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

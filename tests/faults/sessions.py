@@ -39,10 +39,15 @@ def held(cfg: Config, folder: Path, *, after: str) -> str:
     )
     cfg = copy.deepcopy(cfg)
     cfg.custom_hooks.append(dict(type='Slow'))
+    return importing(cfg, folder, 'slow')
+
+
+def importing(cfg: Config, folder: Path, module: str) -> str:
+    """Return settings that import a module of the folder."""
     path = Path(written(cfg, folder))
     path.write_text(
         f'import sys\nsys.path.insert(0, {str(folder)!r})\n{path.read_text()}\n'
-        "custom_imports = dict(imports=['slow'])\n"
+        f"custom_imports = dict(imports=['{module}'])\n"
     )
     return str(path)
 
@@ -72,15 +77,16 @@ def wait_for(process: Session, text: str, *, times: int = 1) -> None:
     pytest.fail(f'it ended with {process.wait()}: {process.stderr.read()}')
 
 
-def end(process: Session, *, tracebacks: bool = False) -> tuple[str, float]:
+def end(process: Session, *, tracebacks: bool = False, timeout: float = 120) -> tuple[str, float]:
     """Return all that it printed, and how long it took to end.
 
     Args:
         process: the first of its session; it leaves none behind.
         tracebacks: whether it may print any.
+        timeout: seconds that it may take.
     """
     begin = time.monotonic()
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=timeout)
     assert not members(process)
     assert tracebacks or 'Traceback' not in out + err, err
     return out + err, time.monotonic() - begin

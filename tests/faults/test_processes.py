@@ -29,7 +29,7 @@ def test_one_of_two_is_killed(start, settings):
     process = start('tools/train_dist.py', settings, 2, *SETTINGS)
     wait_for(process, 'Epoch(train)', times=2)
     os.kill(rank_of(process, 1), signal.SIGKILL)
-    text, seconds = end(process, tracebacks=True)
+    text, seconds = end(process)
     assert process.returncode == 1
     assert seconds < 60
     assert text.splitlines()[-1].startswith('error: rank 1 was killed by signal 9')

@@ -2,13 +2,16 @@
 
 import os
 import signal
+import sysconfig
 import time
 
 import pytest
 import torch
 
+from tests.conftest import REPO
 from tests.faults.sessions import end, held, members, rank_of, saved, wait_for, weights, written
 from tests.faults.training import EPOCH, with_validation
+from tests.test_scripts import add_ours, make_environment
 
 MANY = ('--cfg-options', 'train_cfg.max_epochs=500')
 
@@ -48,6 +51,31 @@ def test_two_processes(start, settings, tmp_path, number, target):
     assert seconds < 25
     saved(text, tmp_path / 'w', by='SIG')
     assert text.splitlines()[-1] == f'error: stopped by {number.name}'
+
+
+@pytest.fixture
+def active(tmp_path) -> dict[str, str]:
+    """Variables of an active environment with this package, which the scripts' set-up takes."""
+    site = make_environment(tmp_path / 'active')
+    (site / 'cv2.py').unlink()  # a stand-in
+    add_ours(site, REPO)
+    (site / 'others.pth').write_text(sysconfig.get_paths()['purelib'])
+    path = f'{tmp_path}/active/bin:{os.environ["PATH"]}'
+    return dict(VIRTUAL_ENV=f'{tmp_path}/active', PATH=path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
+@pytest.mark.parametrize('script', [('train.sh',), ('train_dist.sh', 1), ('train_dist.sh', 2)])
+def test_through_the_scripts(start, settings, tmp_path, active, script, number):
+    program, *processes = script
+    process = start(program, settings, *processes, *MANY, **active)
+    wait_for(process, 'Epoch(train)', times=2)
+    process.send_signal(number)
+    text, seconds = end(process)
+    assert process.returncode == 128 + number
+    assert seconds < 25
+    saved(text, tmp_path / 'w', by='SIG')
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmdet.models import BatchFixedSizePad
+from mmdet.models import BatchFixedSizePad, DetDataPreprocessor
 from mmdet.registry import MODELS
 from tests.samples import batch_of, sample_of
 
@@ -10,16 +10,19 @@ def batch() -> dict:
     return batch_of([sample_of([(8, 8, 60, 60)]), sample_of([], shape=(70, 50))])
 
 
-def preprocess(data: dict, *, training: bool = True, **pad: object) -> dict:
-    """Pad to a multiple of 32, and in training to what `pad` asks for."""
-    preprocessor = MODELS.build(
+def build(**pad: object) -> DetDataPreprocessor:
+    """Return what pads to a multiple of 32, and in training to what `pad` asks for."""
+    return MODELS.build(
         dict(
             type='DetDataPreprocessor',
             pad_size_divisor=32,
             batch_augments=[dict(type='BatchFixedSizePad', **pad)],
         )
     )
-    return preprocessor(data, training)
+
+
+def preprocess(data: dict, *, training: bool = True, **pad: object) -> dict:
+    return build(**pad)(data, training)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,8 @@ def test_batches_are_padded_to_a_size_but_never_cut(size, padded):
     data = batch()
     result = preprocess(data, size=size, img_pad_value=3)
     assert result['inputs'].shape == (2, 3, *padded)
+    sizes = [tuple(image.shape[1:]) for image in data['inputs']]
+    assert build(size=size).padded_size(sizes) == padded
     for image, whole in zip(data['inputs'], result['inputs'], strict=True):
         assert (whole[:, : image.shape[1], : image.shape[2]] == image).all()
     assert (result['inputs'][:, :, 96:] == 3).all()

@@ -45,6 +45,16 @@ def test_a_narrow_model_trains_on_any_cpu(tiny_model, environment, dtype):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_strip_is_looked_at_in_full_precision(tiny_model):
+    """On a processor with AMX the test above fails without."""
+    model = MODELS.build(tiny_model)
+    strip, wide = torch.randn(1, 3, 256, 32), torch.randn(1, 3, 64, 64)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        found = model.extract_feat(strip)
+        assert {level.dtype for level in model.extract_feat(wide)} == {torch.bfloat16}
+    torch.testing.assert_close(found, model.extract_feat(strip))
+
+
 def resnet(**arguments: int) -> dict:
     return dict(type='ResNet', **arguments)
 

@@ -5,6 +5,11 @@ import re
 from tests.processes import run_tool
 
 
+def test_a_mistake_is_one_line(environment):
+    run = run_tool('tools/analysis_tools/measure_tiles.py', 'none.pth', environment=environment)
+    assert (run.returncode, run.stderr) == (2, 'error: checkpoint none.pth does not exist\n')
+
+
 def test_a_row_for_each_way_of_looking(trained, environment):
     run = run_tool(
         *('tools/analysis_tools/measure_tiles.py', str(trained / 'epoch_2.pth')),

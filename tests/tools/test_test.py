@@ -40,7 +40,9 @@ def test_figures_and_table(tested):
 
 
 def test_pictures(tested):
-    pictures = sorted((tested[1] / 'vis').iterdir())
+    printed, work_dir = tested
+    assert f'detections: {work_dir}/results.json\npictures: {work_dir}/vis\n' in printed
+    pictures = sorted((work_dir / 'vis').iterdir())
     assert len(pictures) == 4
     assert all(cv2.imread(str(picture)) is not None for picture in pictures)
 

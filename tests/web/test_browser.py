@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import cv2
 import numpy as np
@@ -80,6 +82,15 @@ def rows(browser: Browser, view: int) -> list[list[str]]:
     return browser.run(script, view)
 
 
+def buttons(browser: Browser) -> list[str]:
+    """Return what stands on the buttons that can be seen below the pictures."""
+    script = """
+      return [...document.querySelectorAll('.saves button')].filter(
+        (button) => button.offsetParent).map((button) => button.textContent.trim());
+    """
+    return browser.run(script)
+
+
 def lit(browser: Browser, selector: str) -> list[str]:
     """Return the numbers of the instances that light up."""
     return [each.get_attribute('data-n') for each in browser.all(f'{selector}.lit')]
@@ -132,6 +143,11 @@ def test_a_visit(browser, server, picture):
     ]
     assert outside == []
 
+    # A second file finds the page as the first did.
+    browser.upload(picture)
+    browser.wait(lambda: server.runs() == 2 and buttons(browser))
+    assert buttons(browser) == ['Save picture', 'Save COCO JSON'] * 2
+
 
 def test_a_video(browser, server, tmp_path):
     pytest.importorskip('av', reason='PyAV is not installed')
@@ -161,5 +177,11 @@ def test_what_cannot_be_shown_is_said(browser, server, picture, tmp_path):
     cv2.imwrite(str(large), np.random.default_rng(0).integers(0, 256, (700, 700, 3), np.uint8))
     browser.upload(large)
     browser.wait(lambda: 'maximum' in browser.driver.page_source)
+    # What was not uploaded, of this machine or another one, is not looked at.
+    for path in (str(picture), 'http://example.com/a.jpg'):
+        file = dict(path=path, meta={'_type': 'gradio.FileData'})
+        asked = dict(data=[file], fn_index=8, session_hash='mine')
+        with pytest.raises(HTTPError, match='403'):
+            urlopen(Request(f'{server.address}gradio_api/queue/join', json.dumps(asked).encode()))
     assert server.runs() == 1
     assert 'Traceback' not in server.log.read_text()

@@ -15,6 +15,7 @@ from pycocotools import mask as coco_mask
 
 from mmdet.apis import infer, infer_tiled, inference_pipeline, load_detector
 from mmdet.apis.inference import compose_for_images
+from mmdet.cli.program import run
 from mmdet.datasets.shapes_image import CLASSES, draw_image
 from mmdet.engine.config import datasets_of
 from mmdet.structures import DetDataSample
@@ -115,4 +116,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 if __name__ == '__main__':
     torch.set_num_threads(1)
-    main()
+    run(main)

@@ -22,7 +22,7 @@ class Crops:
     def __init__(self, folder: Path, names: Names) -> None:
         self._folder = folder
         self._names = names
-        self.places = [str(folder)]
+        self.places: list[str] = []
         self.notes: list[str] = []
 
     def add(self, prediction: Prediction) -> None:
@@ -37,6 +37,7 @@ class Crops:
                 cut = np.dstack((prediction.image[part], opacity))
                 file = self._folder / (as_file_name(label) or 'class') / f'{name}_{number}.png'
                 write_image(file, cut)
+                self.places = [str(self._folder)]
 
     def close(self) -> None:
         """Nothing is open."""

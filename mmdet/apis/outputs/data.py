@@ -46,12 +46,19 @@ class CocoJson:
         if prediction.frame is not None:
             image |= dict(frame=prediction.frame, time=prediction.time)
         self._images.append([image])
-        self._results.append(prediction.to_coco(image_id=image_id))
+        # Of a `bbox` pycocotools would take the area for the instance's, which gives small, medium
+        # and large ones other figures.
+        results = prediction.to_coco(image_id=image_id)
+        self._results.append([_without(each, 'bbox') for each in results])
 
     def close(self) -> None:
         """Close the files."""
         self._results.close()
         self._images.close()
+
+
+def _without(item: dict, key: str) -> dict:
+    return {name: value for name, value in item.items() if name != key}
 
 
 class YoloText:

@@ -26,6 +26,7 @@ class Drawn:
         self.video = video
         self.places: list[str] = []
         self.notes: list[str] = []
+        self._first: str | None = None  # picture
         self._writer: VideoWriter | None = None
         self._of = ''
 
@@ -38,7 +39,7 @@ class Drawn:
         name = f'{self.names.of(prediction.path)}{picture_suffix(prediction.path)}'
         _keep_apart(self.folder / name, prediction.path)
         write_image(self.folder / name, prediction.plot())
-        self._note_place(str(self.folder))
+        self._note_picture(str(self.folder / name))
 
     def close(self) -> None:
         """Finish the video that is being written."""
@@ -56,6 +57,14 @@ class Drawn:
             self._of = path
             self._note_place(str(file))
         return self._writer
+
+    def _note_picture(self, file: str) -> None:
+        """One picture is named itself, several by their folder."""
+        if self._first is None:
+            self._first = file
+            self.places.append(file)
+        elif file != self._first and self._first in self.places:
+            self.places[self.places.index(self._first)] = str(self.folder)
 
     def _note_place(self, place: str) -> None:
         if place not in self.places:

@@ -58,7 +58,9 @@ class JsonList:
         """
         if not items:
             return
-        lines = ',\n'.join(json.dumps(item, ensure_ascii=False) for item in items).encode()
+        text = ',\n'.join(json.dumps(item, ensure_ascii=False) for item in items)
+        # Of a path that is no UTF-8 Python makes what can be written in JSON's words alone.
+        lines = text.encode(errors='backslashreplace')
         lines = (b'\n' if self._is_empty else b',\n') + lines
         try:
             self._put(self._end, lines + self._tail)

@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 from mmdet.apis.prediction import Prediction
 
 _FRAME_DIGITS = 6
+_LONGEST = 200  # bytes of a part of a path: systems take 255, with its number and ending
 
 
 class Names:
@@ -73,14 +74,28 @@ class FlatNames(Names):
     """
 
     def _wanted(self, path: str) -> str:
-        return Path(path).stem
+        return _shortened(Path(path).stem)
 
 
 def as_file_name(text: str, *, keep: str = '') -> str:
     """Return a text as a part of a path: letters, digits and `-_.` of any language stay.
 
+    Args:
+        text: may be of no such letter, which leaves nothing.
+        keep: separates parts of which each leaves something, so that the path leads nowhere else.
+
     Examples:
         >>> as_file_name('traffic light/red')
         'traffic_light_red'
+        >>> as_file_name('../(1)/!', keep='/')
+        '_/1/_'
     """
-    return re.sub(rf'[^\w.{re.escape(keep)}-]+', '_', text).strip('_')
+    if keep:
+        return keep.join(as_file_name(part) or '_' for part in text.split(keep))
+    name = _shortened(re.sub(r'[^\w.-]+', '_', text).strip('_'))
+    return name if name.strip('.') else ''
+
+
+def _shortened(name: str) -> str:
+    content = os.fsencode(name)
+    return name if len(content) <= _LONGEST else content[:_LONGEST].decode(errors='ignore')

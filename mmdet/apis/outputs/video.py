@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from mmdet.apis.sources.clock import Clock
 from mmdet.apis.sources.video_file import load_av
 from mmdet.errors import UserError
 
@@ -196,14 +197,19 @@ class _Sound:
         av = load_av()
         # In a transport stream each packet of AAC says how to decode it, in MP4 the header does.
         says_itself = sound.codec_context.name == 'aac' and not sound.codec_context.extradata
-        change = av.BitStreamFilterContext('aac_adtstoasc', sound)
+        change = av.BitStreamFilterContext('aac_adtstoasc', sound) if says_itself else None
+        clock, last = Clock(0.02), None
         with suppress(av.error.FFmpegError):
             for packet in self._file.demux(sound):
-                if packet.dts is None:
+                if packet.dts is None or packet.pts is None:
                     return
-                shift = round(self._begin / packet.time_base)
+                now = clock.at(float(packet.dts * packet.time_base)) - self._begin
+                shift = packet.dts - round(now / packet.time_base)
                 packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-                yield from change.filter(packet) if says_itself else [packet]
+                if last is not None and packet.dts <= last:
+                    continue  # MP4 has no two at one time
+                last = packet.dts
+                yield from change.filter(packet) if change else [packet]
 
 
 def _is_there(codec: str) -> bool:

@@ -1,8 +1,9 @@
 """From what a user names to pictures."""
 
-from collections.abc import Iterable
-from glob import glob, has_magic
-from os.path import abspath, commonpath, dirname, isfile
+from collections.abc import Iterable, Mapping
+from functools import partial
+from glob import has_magic
+from os.path import abspath, commonpath, dirname, exists, isdir, join, realpath
 from pathlib import Path
 from typing import Union
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from mmdet.datasets.image_file import IMAGE_SUFFIXES, UnreadableError
 from mmdet.errors import UserError
 
 from .camera import Camera
+from .pattern import matching
 from .picture import Array, ImageFile, Pictures
 from .several import Several
 from .stream import Stream
@@ -58,7 +60,9 @@ def open_source(source: Source, *, strict: bool = False) -> Pictures:
     if isinstance(source, Pictures):
         return source
     # What else can be made an array, such as a tensor or Pillow's image, may be RGB and of floats.
-    if not isinstance(source, Iterable) or hasattr(source, '__array__'):
+    # Bytes would be cameras' numbers.
+    is_data = hasattr(source, '__array__') or isinstance(source, bytes | bytearray | Mapping)
+    if not isinstance(source, Iterable) or is_data:
         raise UserError(
             f'a {type(source).__name__} is no source: name a picture, folder, video or camera, or '
             'give a (height, width, 3) uint8 array in BGR order'
@@ -69,20 +73,25 @@ def open_source(source: Source, *, strict: bool = False) -> Pictures:
     return Several(items, open_source, name='the list', strict=strict)
 
 
-def _named(name: str, *, strict: bool) -> Pictures:
+def _named(name: str, *, strict: bool, lists: tuple[str, ...] = ()) -> Pictures:
+    """Open what has a name; `lists` are the files that led to it, each of which names the next."""
     if '://' in name:
         is_image = name.startswith('http') and urlsplit(name).path.lower().endswith(IMAGE_SUFFIXES)
         return ImageFile(name) if is_image else Stream(name, strict=strict)
-    path = Path(name).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(name).expanduser()
+        is_folder, is_there = path.is_dir(), path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, of no such user, has a NUL
+        raise UnreadableError(f'{name!r} is no path: {error}') from None
+    if is_folder:
         return _in_folder(path, strict=strict)
-    if path.exists():
-        return _in_file(path, strict=strict)
+    if is_there:
+        return _in_file(path, strict=strict, lists=lists)
     if name.isdecimal():
         return Camera(int(name))
     if has_magic(name):
         found = sorted(
-            name for name in glob(str(path), recursive=True) if _is_picture(name) and isfile(name)
+            name for name in matching(str(path)) if _is_picture(name) and not isdir(name)
         )
         if not found:
             raise UserError(
@@ -93,6 +102,8 @@ def _named(name: str, *, strict: bool) -> Pictures:
 
 
 def _not_there(name: str, path: Path) -> str:
+    if path.is_symlink():
+        return f'{name} is a link to {path.readlink()}, which does not exist'
     parent = next(folder for folder in path.absolute().parents if folder.exists())
     if parent == path.absolute().parent:
         return f'{name} does not exist: name an image, video, folder, pattern, address or camera'
@@ -107,7 +118,8 @@ def _in_folder(folder: Path, *, strict: bool) -> Pictures:
     found = sorted(
         entry
         for entry in folder.iterdir()
-        if _is_picture(entry.name) and not entry.name.startswith('.') and entry.is_file()
+        # A link to nothing is a picture that is missing.
+        if _is_picture(entry.name) and not entry.name.startswith('.') and not entry.is_dir()
     )
     if found:
         return Several(found, open_source, name=str(folder), strict=strict, root=str(folder))
@@ -120,26 +132,32 @@ def _in_folder(folder: Path, *, strict: bool) -> Pictures:
     raise UserError(f'folder {folder} has no images or videos; {remedy}')
 
 
-def _in_file(path: Path, *, strict: bool) -> Pictures:
+def _in_file(path: Path, *, strict: bool, lists: tuple[str, ...]) -> Pictures:
     suffix = path.suffix.lower()
     if suffix == _LIST:
-        return _in_list(path, strict=strict)
+        return _in_list(path, strict=strict, lists=lists)
     if suffix in VIDEO_SUFFIXES or not (suffix in IMAGE_SUFFIXES or cv2.haveImageReader(str(path))):
         return VideoFile(str(path), strict=strict)
     return ImageFile(str(path))
 
 
-def _in_list(path: Path, *, strict: bool) -> Pictures:
+def _in_list(path: Path, *, strict: bool, lists: tuple[str, ...]) -> Pictures:
+    lists = (*lists, realpath(path))
+    if lists[-1] in lists[:-1]:
+        raise UserError(f'list {path} is named by itself, or by a list that it names')
     try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
+        lines = path.read_text(encoding='utf-8-sig').split('\n')
     except UnicodeDecodeError:
-        raise UserError(f'{path} is no list: it should be text, with a path a line') from None
+        raise UserError(
+            f'{path} is no list: it should be text as UTF-8, with a path a line'
+        ) from None
     named = [line.strip() for line in lines]
     named = [line for line in named if line and not line.startswith('#')]
     if not named:
         raise UserError(f'list {path} names nothing: put the path of a picture in each line')
     items = [_beside(path, line) for line in named]
-    return Several(items, open_source, name=str(path), strict=strict, root=_root(items))
+    opened = partial(_named, lists=lists)
+    return Several(items, opened, name=str(path), strict=strict, root=_root(items))
 
 
 def _root(paths: list[str]) -> str:
@@ -150,5 +168,5 @@ def _root(paths: list[str]) -> str:
 
 def _beside(list_file: Path, name: str) -> str:
     """Return a listed path from where the list is, if something is there."""
-    beside = list_file.parent / name
-    return str(beside) if beside.exists() else name
+    beside = join(list_file.parent, name)
+    return beside if exists(beside) else name

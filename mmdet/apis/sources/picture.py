@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from os.path import dirname
 from typing import Protocol, runtime_checkable
 
+import cv2
 import numpy as np
 
 from mmdet.datasets.image_file import check_array, read_image
@@ -55,6 +56,8 @@ class Pictures(Protocol):
 class ImageFile:
     """An image's file or address, turned as its EXIF orientation says.
 
+    Of several pages, or of an animation, it is the first.
+
     Args:
         path: of it.
     """
@@ -75,6 +78,9 @@ class ImageFile:
             UnreadableError: it is missing or broken.
         """
         yield Picture(read_image(self.path), self.path)
+        number = 1 if '://' in self.path else cv2.imcount(self.path)
+        if number > 1:
+            self.notes.append(f'{self.path} has {number} pictures, of which the first was taken')
 
 
 class Array:

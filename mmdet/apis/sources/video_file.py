@@ -14,6 +14,7 @@ import numpy as np
 from mmdet.datasets.image_file import UnreadableError
 from mmdet.errors import missing_package
 
+from .clock import Clock
 from .picture import Picture
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ VIDEO_SUFFIXES = (
     *('.mpg', '.mts', '.ogv', '.ts', '.vob', '.webm', '.wmv'),
 )
 """By which a video is told from other files, in small letters."""
+
+# Those that say how long they are, in FFmpeg's names; of others it guesses, by size or last frame.
+_SAY_LENGTH = ('avi', 'flv', 'matroska,webm')
+# By so much, in seconds and as a part, may a file be shorter than it says.
+_TOLERANCE = (1.0, 0.2)
 
 
 def load_av() -> ModuleType:
@@ -75,7 +81,7 @@ class VideoFile:
         self.root = dirname(path)
         self.strict = strict
         self.total: int | None = (
-            stream.frames or round(length * float(stream.average_rate or 0)) or None
+            announced(self.container) or round(length * float(stream.average_rate or 0)) or None
         )
         self.broken: list[str] = []
         self.notes: list[str] = []
@@ -97,6 +103,17 @@ class VideoFile:
             raise UnreadableError(self.broken[0])
 
 
+def announced(container: 'InputContainer') -> int:
+    """Return how many frames a file says that it has; 0 if it does not say."""
+    stream = container.streams.video[0]
+    if container.format.name != 'avi':
+        return stream.frames
+    # AVI's header counts ticks, of which any number may pass without a frame. Its index, which
+    # stands at its end, counts frames; without one FFmpeg has made an entry of the first.
+    number = len(stream.index_entries)
+    return number if number > 1 else 0
+
+
 class Frames:
     """Whole frames of the first video stream of a container, with their number and time.
 
@@ -111,6 +128,7 @@ class Frames:
             differ from one of which it has nothing.
         first_lost: the time of the first of them in seconds, if known.
         missing: how many more the file announces than are in it.
+        unseen: how many seconds it announces beyond its end, where it announces no frames.
     """
 
     def __init__(self, container: 'InputContainer') -> None:
@@ -121,14 +139,21 @@ class Frames:
         self.lost = 0
         self.first_lost: float | None = None
         self.missing = 0
+        self.unseen = 0.0
         self._begin: float | None = None
+        self._clock = Clock(1 / float(self.stream.average_rate or 25))
 
     def __iter__(self) -> Iterator[tuple['VideoFrame', int, float]]:
         errors = load_av().error
+        number = announced(self.container)
         packets = sent = 0
-        last = -1.0
+        last = end = -1.0
         try:
-            for packet in self.container.demux(self.stream):
+            for packet in self.container.demux():  # sound, too, as it may last for longer
+                if packet.pts is not None and packet.time_base is not None:
+                    end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                if packet.stream.index != self.stream.index:
+                    continue
                 packets += packet.dts is not None or packet.size > 0
                 sent += packet.size > 0 and not packet.is_discard
                 try:
@@ -137,7 +162,7 @@ class Frames:
                     self._lose(packet.pts)
                     continue
                 for frame in frames:
-                    time = self._time(frame.pts)
+                    time = max(0.0, self._clock.at(self._time(frame.pts)))
                     # After an error a decoder may also hand out an old one late.
                     if frame.is_corrupt or (self.lost and time <= last):
                         self._lose(frame.pts)
@@ -147,7 +172,13 @@ class Frames:
                     yield frame, self.given - 1, time
         except (errors.InvalidDataError, errors.EOFError):
             self._lose(None)  # the structure of the file: nothing can follow
-        self.missing = max(0, self.stream.frames - packets)
+        if number:
+            self.missing = max(0, number - packets)
+        elif packets and self.container.format.name in _SAY_LENGTH:
+            length = self._length()
+            unseen = length - (end - self._start())
+            seconds, part = _TOLERANCE
+            self.unseen = unseen if unseen > min(seconds, part * length) else 0.0
         # Nobody says of how many frames the decoder makes nothing. In a whole video it may be
         # fewer than packets.
         if self.lost or self.missing:
@@ -162,24 +193,37 @@ class Frames:
             found.append(f'{name}: {frames} cannot be decoded{begin}')
         if self.missing:
             found.append(f'{name} is cut off: the last {self.missing} frames are missing')
+        if self.unseen:
+            found.append(f'{name} is cut off: the last {self.unseen:.1f} s are missing')
         if not found and not self.given:
             found.append(f'{name} has no frame')
         return found
 
     def _lose(self, pts: int | None) -> None:
         if not self.lost and pts is not None:
-            self.first_lost = self._time(pts)
+            self.first_lost = max(0.0, self._time(pts))
         self.lost += 1
 
     def _time(self, pts: int | None) -> float:
-        """Return the time of a frame from the beginning, which is that of the sound, too."""
+        """Return when a frame is shown after the beginning, which is that of the sound, too.
+
+        It may be before it, as in a piece of a video whose clock begins anew.
+        """
         if pts is None or self.stream.time_base is None:
             return (self.given + self.lost) / float(self.stream.average_rate or 25)
         seconds = float(pts * self.stream.time_base)
         if self._begin is None:
-            start = self.container.start_time
-            self._begin = seconds if start is None else start / load_av().time_base
-        return max(0.0, seconds - self._begin)
+            self._begin = seconds if self.container.start_time is None else self._start()
+        return seconds - self._begin
+
+    def _start(self) -> float:
+        return (self.container.start_time or 0) / load_av().time_base
+
+    def _length(self) -> float:
+        """Return how long a file of `_SAY_LENGTH` says that it is, in seconds; 0 if it does not."""
+        if self.container.format.name == 'avi':  # FFmpeg guesses by the size of what is there
+            return float(self.stream.frames * (self.stream.time_base or 0))
+        return (self.container.duration or 0) / load_av().time_base
 
 
 def image_of(frame: 'VideoFrame') -> np.ndarray:

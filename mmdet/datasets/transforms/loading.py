@@ -4,10 +4,10 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmdet.datasets.image_file import UnreadableError, check_array, read_image
+from mmdet.datasets.unusable_image import UnusableImage, note_unusable
 from mmdet.errors import UserError
 from mmdet.registry import TRANSFORMS
-from mmdet.structures.masks import BitmapMasks
-from mmdet.structures.segmentation import decode_segmentation
+from mmdet.structures.coded_masks import masks_of
 
 from .instances import select_instances
 
@@ -23,7 +23,8 @@ class LoadImageFromFile(BaseTransform):
         color_type: `color`, `grayscale`, `unchanged` or another flag of `mmcv.imfrombytes`.
         imdecode_backend: `cv2`, `pillow` or another of `mmcv.imfrombytes`.
         file_client_args: the older form of `backend_args`.
-        ignore_empty: skip an image that is missing or broken (the data set draws another one).
+        ignore_empty: give None for an image that is missing or broken, so that any data set draws
+            another one; `CocoDataset` does so in training anyway.
         backend_args: of mmengine's storage backend, if images are not on a local disk.
 
     Raises:
@@ -63,10 +64,10 @@ class LoadImageFromFile(BaseTransform):
                 backend_args=self.backend_args,
             )
         except UnreadableError as error:
-            if self.ignore_empty:
-                return None
-            # What leaves a worker is known by its class's name.
-            raise UserError(str(error)) from None
+            if not self.ignore_empty:
+                raise
+            note_unusable(UnusableImage(results['img_path'], str(error)))
+            return None
         if self.to_float32:
             image = image.astype(np.float32)
         return results | dict(img=image, img_shape=image.shape[:2], ori_shape=image.shape[:2])
@@ -166,14 +167,9 @@ class LoadAnnotations(BaseTransform):
             labels = [instance['bbox_label'] for instance in instances]
             results['gt_bboxes_labels'] = np.array(labels, np.int64)
         if self.with_mask:
-            height, width = results['ori_shape']
-            masks = np.zeros((len(instances), height, width), np.uint8)
-            for index, instance in enumerate(instances):
-                if instance.get('mask'):
-                    masks[index] = decode_segmentation(instance['mask'], height, width)
-                else:
-                    ignored[index] = True
-            results['gt_masks'] = BitmapMasks(masks, height, width)
+            segmentations = [instance.get('mask') for instance in instances]
+            ignored = [flag or not mask for flag, mask in zip(ignored, segmentations, strict=True)]
+            results['gt_masks'] = masks_of(segmentations, *results['ori_shape'])
         results['gt_ignore_flags'] = np.array(ignored, bool)
         return results
 

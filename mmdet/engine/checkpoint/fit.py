@@ -53,7 +53,9 @@ def check_fit(
         if keys
     ]
     if problems:
+        # Whose names are the model's is of a known layout.
+        layouts = f' Known layouts: {known_layouts()}' if missing or unexpected else ''
         raise UserError(
             f'{filename} does not fit the model; parameters {"; ".join(problems)}. '
-            f'Is it the checkpoint of this config? Known layouts: {known_layouts()}'
+            f'Is it the checkpoint of this config?{layouts}'
         )

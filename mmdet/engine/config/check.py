@@ -39,8 +39,11 @@ _STAGES = {
     'val': ('val_dataloader', 'val_cfg', 'val_evaluator'),
     'test': ('test_dataloader', 'test_cfg', 'test_evaluator'),
 }
-# mmengine's own, which None takes away
-DEFAULT_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
+# Those of every run, which None takes away
+DEFAULT_HOOKS = (
+    *('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint'),
+    'non_finite',
+)
 
 
 def check_config(cfg: Mapping, *, source: str = 'the config', found: Sequence[str] = ()) -> None:

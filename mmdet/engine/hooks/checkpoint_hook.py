@@ -12,13 +12,17 @@ from mmengine.runner import Runner
 from mmdet.engine.checkpoint import to_plain
 from mmdet.engine.checkpoint.aside import clear_aside, is_local, written_aside
 from mmdet.engine.checkpoint.embedded_config import KEY
+from mmdet.engine.checkpoint.finite import not_finite
 from mmdet.engine.optim_wrapper import gather_gradients
+from mmdet.engine.saver import saves
+from mmdet.engine.wrapper import unwrapped
+from mmdet.errors import UserError
 from mmdet.registry import HOOKS
 
 
 @HOOKS.register_module()
 class CheckpointHook(MMEngineCheckpointHook):
-    """mmengine's hook; what it saves, `torch.load(weights_only=True)` loads.
+    """mmengine's hook; what it saves is finite, and `torch.load(weights_only=True)` loads it.
 
     A checkpoint that is one too many is deleted after the next is safe, not before: the disk needs
     room for one more than are kept. That a file is whole when it has its name is the runner's care.
@@ -35,7 +39,17 @@ class CheckpointHook(MMEngineCheckpointHook):
                 clear_aside(Path(self.out_dir))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Turn what is neither a tensor nor a plain value into plain values, the config too."""
+        """Turn what is neither a tensor nor a plain value into plain values, the config too.
+
+        Raises:
+            UserError: something is not finite; a checkpoint of it would take a sound one's place.
+        """
+        if found := not_finite(checkpoint, unwrapped(runner.model)):
+            more = f' and {len(found) - 1} more' if found[1:] else ''
+            raise UserError(
+                f'not finite: {found[0]}{more}. It is not saved, and what was saved before is left '
+                'as it is: go on from there with --resume, and perhaps a lower learning rate'
+            )
         checkpoint['meta'][KEY] = runner.cfg.to_dict()
         for key in checkpoint.keys() - {'state_dict', 'ema_state_dict'}:
             checkpoint[key] = to_plain(checkpoint[key], name=key)
@@ -67,7 +81,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         if self.max_keep_ckpts > 0:
             self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
             runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
-        if not is_main_process():
+        if not saves():
             return
         with written_aside(Path(runner.work_dir)) as aside:
             (aside / 'last_checkpoint').write_text(self.last_ckpt)

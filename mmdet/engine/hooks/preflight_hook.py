@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 
+from mmdet.datasets.dataset_wrappers import innermost
 from mmdet.datasets.file_backend import file_backend
 from mmdet.engine.disk_space import checkpoints_of
 from mmdet.errors import UserError
@@ -21,8 +22,9 @@ class PreflightHook(Hook):
     """Find what would end a run after hours, when everything is built and nothing is trained yet.
 
     A metric of the evaluator that has a method `prepare` is asked to be ready: `CocoMetric` reads
-    its annotation file. The disk must have room for one checkpoint; if it has not for all that the
-    training will leave, the log says so.
+    its annotation file. A data set to validate or test on that has a method `check_image_files`
+    looks at its images: `CocoDataset` does. The disk must have room for one checkpoint; if it has
+    not for all that the training will leave, the log says so.
 
     The tools register it; configs need not name it.
     """
@@ -31,10 +33,11 @@ class PreflightHook(Hook):
     priority = 'LOWEST'
 
     def before_train(self, runner: Runner) -> None:
-        """Ask the metrics of the validation, and look at the disk.
+        """Ask the metrics and the data sets of the validation, and look at the disk.
 
         Raises:
-            UserError: a metric is not ready, or the disk has no room for a checkpoint.
+            UserError: a metric is not ready, an image cannot be used, or the disk has no room for a
+                checkpoint.
         """
         if not is_main_process():
             return
@@ -42,10 +45,10 @@ class PreflightHook(Hook):
         _check_disk(runner)
 
     def before_test(self, runner: Runner) -> None:
-        """Ask the metrics.
+        """Ask the metrics and the data sets.
 
         Raises:
-            UserError: a metric is not ready.
+            UserError: a metric is not ready, or an image cannot be used.
         """
         if is_main_process():
             _prepare(runner.test_loop)
@@ -57,6 +60,11 @@ def _prepare(loop: BaseLoop | None) -> None:
         prepare = getattr(metric, 'prepare', None)
         if callable(prepare):
             prepare()
+    loader = getattr(loop, 'dataloader', None)
+    for dataset in innermost(loader.dataset) if loader is not None else ():
+        check = getattr(dataset, 'check_image_files', None)
+        if callable(check):
+            check()
 
 
 def _check_disk(runner: Runner) -> None:

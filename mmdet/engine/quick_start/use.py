@@ -1,5 +1,6 @@
 """The command that runs a trained model on a picture."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,21 +11,18 @@ from mmdet.datasets.image_file import IMAGE_SUFFIXES
 from mmdet.engine.config import datasets_of
 
 
-def command_for(cfg: Config, checkpoint: Path, config: Path) -> str | None:
+def command_for(cfg: Config, checkpoint: Path, config: Path) -> str:
     """Return a command that works in any folder, with a picture that is there.
+
+    Where none of the config's data sets has a picture on a disk here, `PICTURE` stands for it.
 
     Args:
         cfg: of the training.
         checkpoint: the trained model, which carries its config as data.
         config: the config's file, for those that need code of their own.
-
-    Returns:
-        None if none of the config's data sets has a picture on a disk here.
     """
-    picture = _picture(cfg)
-    if picture is None:
-        return None
-    command = [sys.executable, '-m', 'mmdet', 'predict', str(picture), str(checkpoint)]
+    picture = str(_picture(cfg) or 'PICTURE')
+    command = [sys.executable, '-m', 'mmdet', 'predict', picture, str(checkpoint)]
     command += ['--config', str(config)] if cfg.get('custom_imports') else []
     return shlex.join(command)
 
@@ -35,8 +33,9 @@ def _picture(cfg: Config) -> Path | None:
         for dataset in datasets_of(cfg.get(f'{stage}_dataloader')):
             prefix = (dataset.get('data_prefix') or {}).get('img', '')
             folder = Path(dataset.get('data_root') or '', prefix)
-            if folder.is_dir():
-                names = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+            for place, folders, files in os.walk(folder):
+                folders.sort()
+                names = (name for name in files if Path(name).suffix.lower() in IMAGE_SUFFIXES)
                 if picture := min(names, default=None):
-                    return picture.resolve()
+                    return Path(place, picture).resolve()
     return None

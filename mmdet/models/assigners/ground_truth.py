@@ -13,6 +13,9 @@ from torch import Tensor
 from mmdet.errors import UserError
 from mmdet.structures import DetDataSample
 
+# Of bitmaps that exist together: 128 MB for them, and as much again twice while they are made.
+_MAX_PIXELS = 1 << 27
+
 
 @dataclass
 class GroundTruth:
@@ -44,7 +47,7 @@ def gather_ground_truth(
 ) -> GroundTruth:
     """Collect the annotations of a batch and scale its masks down.
 
-    The bitmaps at full size exist for one image at a time.
+    The bitmaps at full size exist for one image at a time, and of that not for all of very many.
 
     Args:
         batch_data_samples: with `gt_instances`, their masks packed.
@@ -65,13 +68,16 @@ def gather_ground_truth(
     image: list[Tensor] = []
     scaled: dict[int, list[Tensor]] = {stride: [] for stride in mask_strides}
     for index, sample in enumerate(batch_data_samples):
-        masks = sample.gt_instances.masks.pad(image_size).to_tensor()
-        center, area = center_of_mass(masks)
-        centers.append(center)
-        areas.append(area)
-        image.append(area.new_full(area.shape, index, dtype=torch.long))
-        for stride in mask_strides:
-            scaled[stride].append(scale_down(masks, stride))
+        packed = sample.gt_instances.masks.pad(image_size)
+        step = max(1, _MAX_PIXELS // (image_size[0] * image_size[1]))
+        for start in range(0, max(1, len(packed)), step):
+            masks = packed[start : start + step].to_tensor()
+            center, area = center_of_mass(masks)
+            centers.append(center)
+            areas.append(area)
+            image.append(area.new_full(area.shape, index, dtype=torch.long))
+            for stride in mask_strides:
+                scaled[stride].append(scale_down(masks, stride))
     instances = [sample.gt_instances for sample in batch_data_samples]
     return GroundTruth(
         image=torch.cat(image),

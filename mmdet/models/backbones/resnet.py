@@ -5,13 +5,16 @@ With groups it is ResNeXt (Xie et al., Aggregated Residual Transformations for D
 published checkpoints of both load.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
+import torch
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from mmdet.errors import UserError
@@ -57,6 +60,8 @@ class ResNet(BaseModule):
         stage_with_dcn: in which stages.
         norm_cfg: norm layer.
         norm_eval: batch norms keep their statistics in training.
+        with_cp: in training keep no features inside of blocks, and compute them again for the
+            gradient: less memory, in more time.
         zero_init_residual: without an `init_cfg`, let every block begin as the identity.
         init_cfg: see mmengine's `BaseModule`; for pretrained weights
             `dict(type='Pretrained', checkpoint='torchvision://resnet50')`.
@@ -76,6 +81,7 @@ class ResNet(BaseModule):
         stage_with_dcn: Sequence[bool] = (False, False, False, False),
         norm_cfg: dict | None = None,
         norm_eval: bool = True,
+        with_cp: bool = False,
         zero_init_residual: bool = True,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
@@ -93,6 +99,7 @@ class ResNet(BaseModule):
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
+        self.with_cp = with_cp
         norm = partial(_norm, norm_cfg=norm_cfg or dict(type='BN', requires_grad=True))
         block = partial(
             kind,
@@ -139,10 +146,21 @@ class ResNet(BaseModule):
         feature = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         features = []
         for index, name in enumerate(self.stages):
-            feature = getattr(self, name)(feature)
+            stage = getattr(self, name)
+            feature = self._recomputed(stage, feature) if self.with_cp else stage(feature)
             if index in self.out_indices:
                 features.append(feature)
         return tuple(features)
+
+    def _recomputed(self, stage: nn.Sequential, feature: Tensor) -> Tensor:
+        for block in stage:
+            is_trained = self.training and any(each.requires_grad for each in block.parameters())
+            if is_trained and torch.is_grad_enabled():
+                contexts = partial(_first_and_again, block)
+                feature = checkpoint(block, feature, use_reentrant=False, context_fn=contexts)
+            else:
+                feature = block(feature)
+        return feature
 
     def train(self, mode: bool = True) -> 'ResNet':
         """Set the mode, but keep frozen parts and, with `norm_eval`, batch norms as they are."""
@@ -160,6 +178,27 @@ class ResNet(BaseModule):
         for module in frozen:
             module.eval()
             module.requires_grad_(False)
+
+
+def _first_and_again(
+    block: nn.Module,
+) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Return what is around a block's computation, and around its repetition for the gradient."""
+    return nullcontext(), _statistics_kept(block)
+
+
+@contextmanager
+def _statistics_kept(block: nn.Module) -> Iterator[None]:
+    """Let batch norms in training leave their statistics as they are: these have seen the batch."""
+    norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
+    before = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, momentum, count in before:
+            norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 def _stage(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmdet.models.memory_format import guard_strided_convolutions
+from mmdet.models.memory_format import guard_strided_convolutions, in_sound_precision
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 
@@ -48,7 +48,8 @@ class SOLO(BaseModel):
 
     def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Return the pyramid levels of (B, 3, H, W) preprocessed images."""
-        return self.neck(self.backbone(inputs))
+        with in_sound_precision(inputs):
+            return self.neck(self.backbone(inputs))
 
     # pyrefly: ignore[bad-override]  # mmengine's docstring allows more for `tensor` than its hints
     def forward(

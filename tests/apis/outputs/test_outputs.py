@@ -26,8 +26,9 @@ CLASSES = ('red', 'traffic light/blue')
 
 
 def prediction(path: str = 'a/b.png', **where: object) -> Prediction:
-    """The scene's red square (x 0 to 24, y 36 to 60), and a smaller instance in it."""
+    """The scene's red square (x 0 to 24, y 36 to 60), and an L in it."""
     masks = np.stack([rectangle(96, 128, (0, 36, 24, 60)), rectangle(96, 128, (4, 40, 12, 48))])
+    masks[1, 40:44, 8:12] = 0
     rles = coco_mask.encode(np.asfortranarray(masks.transpose(1, 2, 0)))
     instances = InstanceData(
         scores=torch.tensor([0.9, 0.5]),
@@ -112,8 +113,10 @@ def test_coco_reads_the_results(tmp_path):
         replace(prediction('in/empty.jpg'), instances=prediction().instances[:0]),
         prediction('in/139.png'),
         prediction('in/a.mp4', frame=3, time=0.1),
+        replace(prediction('in/caf\udce9.jpg'), instances=prediction().instances[:0]),
     )
     images = json.loads((tmp_path / 'images.json').read_text())
+    assert images['images'].pop()['file_name'] == 'in/caf\udce9.jpg'  # as in Latin-1
     assert [image['id'] for image in images['images']] == [139, 'empty', '139', 'a/000003']
     assert images['images'][3]['frame'] == 3
     assert images['categories'][1] == dict(id=2, name=CLASSES[1])
@@ -126,8 +129,30 @@ def test_coco_reads_the_results(tmp_path):
         *('139', 'a/000003'),
     ]
     first = results.anns[1]
-    assert (first['image_id'], first['category_id'], first['bbox']) == (139, 1, [0, 36, 24, 24])
+    assert (first['image_id'], first['category_id']) == (139, 1)
+    assert list(first['bbox']) == [0, 36, 24, 24]
     assert results.annToMask(first).sum() == 24 * 24
+    for found in results.anns.values():  # of the masks, not of the boxes
+        assert found['area'] == results.annToMask(found).sum()
+
+
+def test_names_of_no_letter_lead_nowhere_else(tmp_path):
+    names = Names('in')
+    paths = ['in/###/1.jpg', 'in/!.jpg', 'in/a/(2).jpg']
+    assert [names.of(path) for path in paths] == ['_/1', '_', 'a/2']
+    assert names.of_picture(prediction('in/?.mp4', frame=3)) == '__2/000003'
+    found = replace(prediction(), classes=('..', '/'))
+    write(Crops(tmp_path / 'crops', names), found)
+    assert {name.split('/')[1] for name in files_in(tmp_path)} == {'class'}
+
+
+@pytest.mark.parametrize('kind', [Names, FlatNames])
+def test_names_as_long_as_the_system_takes_them(tmp_path, kind):
+    names = kind('in')
+    drawn = Drawn(tmp_path, names)
+    paths = [f'in/{letter * (250 // len(letter.encode()))}.jpg' for letter in ('x', 'é')]
+    write(drawn, *(prediction(path) for path in [*paths, paths[0].replace('.jpg', 'y.jpg')]))
+    assert sorted(map(len, files_in(tmp_path))) == [104, 204, 206]
 
 
 def test_nothing_at_all_is_still_json(tmp_path):

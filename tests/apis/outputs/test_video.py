@@ -69,8 +69,9 @@ def test_a_picture_of_another_size(tmp_path):
     assert {each.image.shape for each in open_source(tmp_path / 'a.mp4')} == {(96, 128, 3)}
 
 
-def test_sound_is_copied(tmp_path):
-    source = write_video(tmp_path / 'a.mp4', range(0, 2000, 40), sound='aac')
+@pytest.mark.parametrize(('name', 'sound'), [('a.mp4', 'aac'), ('a.mkv', 'mp3'), ('a.mov', 'alac')])
+def test_sound_is_copied(tmp_path, name, sound):
+    source = write_video(tmp_path / name, range(0, 2000, 40), sound=sound)
     assert copy(source, tmp_path / 'b.mp4') == []
     before, after = sound_of(source), sound_of(tmp_path / 'b.mp4')
     assert [content for _, content in after] == [content for _, content in before]
@@ -89,6 +90,19 @@ def test_sound_begins_where_the_pictures_do(tmp_path):
     assert found[-1] < 2.2
     with av.open(str(tmp_path / 'b.mp4')) as container:
         assert len(list(container.decode(audio=0))) > 60
+
+
+def test_pieces_put_together_as_they_are(tmp_path):
+    """Each begins its clock anew."""
+    piece = write_video(tmp_path / 'a.ts', range(0, 2000, 40), sound='aac').read_bytes()
+    (tmp_path / 'b.ts').write_bytes(piece + piece)
+    assert copy(tmp_path / 'b.ts', tmp_path / 'b.mp4') == []
+    times = np.array([picture.time for picture in open_source(tmp_path / 'b.mp4')])
+    assert len(times) == 100
+    np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-3)
+    heard = np.array([time for time, _ in sound_of(tmp_path / 'b.mp4')])
+    assert len(heard) == 2 * len(sound_of(tmp_path / 'a.ts'))
+    assert heard[-1] == pytest.approx(times[-1], abs=0.1)
 
 
 def test_sound_that_mp4_does_not_take_is_said(tmp_path):

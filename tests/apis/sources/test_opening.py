@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -50,6 +51,27 @@ def test_a_pattern(tmp_path):
     assert paths_of(f'{tmp_path}/*/*.png') == paths[1:2]
 
 
+def test_links_that_lead_back(tmp_path):
+    pictures = write_pictures(tmp_path, ['a.png', 'deep/er/b.png'])
+    elsewhere = write_pictures(tmp_path / 'elsewhere', ['c.png'])
+    for link in ('deep/up', 'deep/er/up'):
+        (tmp_path / link).symlink_to(tmp_path / 'deep')
+    (tmp_path / 'deep' / 'link').symlink_to(tmp_path / 'elsewhere')
+    found = paths_of(f'{tmp_path}/deep/**')
+    assert found == [pictures[1], f'{tmp_path}/deep/link/c.png']
+    assert paths_of(f'{tmp_path}/**/[ac].png') == [pictures[0], found[1], *elsewhere]
+
+
+def test_a_link_to_nothing_is_a_picture_that_is_missing(tmp_path):
+    pictures = write_pictures(tmp_path, ['a.png'])
+    (tmp_path / 'b.png').symlink_to(tmp_path / 'gone.png')
+    for source in (tmp_path, f'{tmp_path}/*.png'):
+        opened = open_source(source)
+        assert [picture.path for picture in opened] == pictures
+        linked = f'{tmp_path}/b.png is a link to {tmp_path}/gone.png, which does not exist'
+        assert opened.broken == [linked]
+
+
 def test_a_folder_whose_name_is_a_pattern(tmp_path):
     paths = write_pictures(tmp_path, ['photos [2024]/a.png'])
     assert paths_of(tmp_path / 'photos [2024]') == paths
@@ -61,6 +83,45 @@ def test_a_list_is_relative_to_itself_or_to_here(tmp_path, monkeypatch):
     listed.write_text('# the first\na.png\n\nb.png\n', encoding='utf-8-sig')
     monkeypatch.chdir(tmp_path / 'here')
     assert paths_of(listed) == [str(tmp_path / 'lists' / 'a.png'), 'b.png']
+
+
+def test_a_list_that_leads_to_itself(tmp_path):
+    write_pictures(tmp_path, ['a.png'])
+    (tmp_path / 'list.txt').write_text('a.png\nother.txt\nother.txt\n')
+    (tmp_path / 'other.txt').write_text('a.png\n')
+    assert len(paths_of(tmp_path / 'list.txt')) == 3
+    (tmp_path / 'other.txt').write_text('list.txt\n')
+    with pytest.raises(UserError, match=r'list .*list\.txt is named by itself, or by a list'):
+        paths_of(tmp_path / 'list.txt')
+
+
+def test_a_list_as_other_systems_write_it(tmp_path):
+    pictures = write_pictures(tmp_path, ['a.png', 'b\u2028c\x0c.png'])
+    lines = ['# mine', '', *(Path(each).name for each in pictures), 'x' * 300 + '.png']
+    (tmp_path / 'list.txt').write_bytes('\r\n'.join(['\ufeff' + lines[0], *lines[1:]]).encode())
+    opened = open_source(tmp_path / 'list.txt')
+    assert [picture.path for picture in opened] == pictures
+    assert len(opened.broken) == 1
+    assert 'is no path: ' in opened.broken[0]
+    (tmp_path / 'list.txt').write_text('a.png\n', encoding='utf-16')
+    with pytest.raises(UserError, match='it should be text as UTF-8'):
+        open_source(tmp_path / 'list.txt')
+
+
+@pytest.mark.parametrize('name', ['x' * 300 + '.png', '~nobody-of-this-name/a.png'])
+def test_what_is_no_path(name):
+    with pytest.raises(UnreadableError, match='is no path: '):
+        open_source(name)
+
+
+def test_the_first_of_several_pages_is_taken_and_it_is_said(tmp_path):
+    (one,) = write_pictures(tmp_path, ['a.tif'])
+    several = str(tmp_path / 'b.tif')
+    cv2.imwritemulti(several, [scene(3), scene(4)])
+    opened = open_source([one, several])
+    (_, first) = opened
+    assert (first.image == scene(3)).all()
+    assert opened.notes == [f'{several} has 2 pictures, of which the first was taken']
 
 
 def test_several_of_all_kinds(tmp_path):
@@ -143,7 +204,7 @@ def test_a_list_of_bytes(tmp_path):
         open_source(tmp_path / 'a.txt')
 
 
-@pytest.mark.parametrize('source', [None, True, 1.5, [], np.float32(1)])
+@pytest.mark.parametrize('source', [None, True, 1.5, [], np.float32(1), b'\xff\xd8', {'a.png': 1}])
 def test_what_is_no_source(source):
     with pytest.raises(UserError, match=r'is no source|is empty'):
         open_source(source)

@@ -86,6 +86,47 @@ def test_a_video_that_is_cut_off(tmp_path):
     assert len(found) + undecoded + missing == 40
 
 
+def test_avi_with_a_clock_of_milliseconds(tmp_path):
+    # Its header counts their ticks, not its five frames.
+    opened = open_source(write_video(tmp_path / 'a.avi', UNEVEN[:5], codec='mpeg4'))
+    assert opened.total == 5
+    assert [picture.time for picture in opened] == pytest.approx(np.array(UNEVEN[:5]) / 1000)
+    assert opened.broken == []
+
+
+@pytest.mark.parametrize('name, codec', [('a.avi', 'mpeg4'), ('a.mkv', 'libx264')])
+def test_a_cut_off_video_that_says_how_long_it_is_but_not_how_many_frames(tmp_path, name, codec):
+    times = range(0, 4000, 40)
+    path = write_video(tmp_path / name, times, codec=codec, clock=25)
+    whole = open_source(path)
+    assert len(list(whole)) == 100
+    assert whole.broken == []
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    opened = open_source(path)
+    found = list(opened)
+    missing = float(re.search(r'is cut off: the last (\S+) s are missing', opened.broken[-1])[1])
+    lost = sum(int(each) for each in re.findall(r': (\d+) frame', opened.broken[0]))
+    assert 10 < len(found) < 90
+    assert missing == pytest.approx(4 - 0.04 * (len(found) + lost), abs=0.05)
+
+
+def test_sound_that_lasts_for_longer_is_no_cut_off_video(tmp_path):
+    opened = open_source(write_video(tmp_path / 'a.mkv', range(0, 400, 40), sound='aac', end=3000))
+    assert len(list(opened)) == 10
+    assert opened.broken == []
+
+
+def test_pieces_put_together_of_which_one_is_cut_off(tmp_path):
+    piece = write_video(tmp_path / 'a.ts', range(0, 4000, 40)).read_bytes()
+    (tmp_path / 'b.ts').write_bytes(piece[: len(piece) // 2] + piece)
+    opened = open_source(tmp_path / 'b.ts')
+    times = [picture.time for picture in opened]
+    assert 130 < len(times) < 160
+    assert times == sorted(times)
+    assert times[-1] == pytest.approx(6, abs=0.5)
+    assert len(opened.broken) == 1
+
+
 def test_a_video_without_its_index(video):
     video.write_bytes(video.read_bytes()[:2000])  # an MP4's comes last
     with pytest.raises(UnreadableError, match='neither as an image nor as a video'):

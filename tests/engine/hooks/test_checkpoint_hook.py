@@ -21,7 +21,8 @@ def test_what_is_saved_can_be_read_without_running_code(tmp_path):
         meta=dict(iter=3),
     )
     weights = checkpoint['state_dict']
-    runner = SimpleNamespace(cfg=Config(dict(model=dict(type='SOLO', scale=(2, 1)))))
+    cfg = Config(dict(model=dict(type='SOLO', scale=(2, 1))))
+    runner = SimpleNamespace(cfg=cfg, model=torch.nn.Linear(1, 2))
     CheckpointHook(interval=1).before_save_checkpoint(runner, checkpoint)
     assert checkpoint['state_dict'] is weights
     torch.save(checkpoint, tmp_path / 'a.pth')

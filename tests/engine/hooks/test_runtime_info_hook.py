@@ -16,7 +16,8 @@ from tests.models.heads.test_distributed import build, step
 def noted(hook: Hook, losses: dict[str, torch.Tensor]) -> dict[str, float]:
     """Return what a hook notes of a step's losses."""
     hub = MessageHub.get_instance(f'hub of process {os.getpid()}')
-    hook.after_train_iter(SimpleNamespace(message_hub=hub), 0, outputs=losses)
+    runner = SimpleNamespace(message_hub=hub, optim_wrapper=None)
+    hook.after_train_iter(runner, 0, outputs=losses)
     return {key: float(hub.get_scalar(f'train/{key}').current()) for key in losses}
 
 

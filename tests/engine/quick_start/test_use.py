@@ -40,4 +40,13 @@ def test_a_config_with_code_of_its_own_is_named(cfg, tmp_path):
 def test_no_picture_is_here(root):
     dataset = dict(type='CocoDataset', data_root=root, data_prefix=dict(img='val/'))
     cfg = Config(dict(test_dataloader=dict(dataset=dataset)))
-    assert command_for(cfg, 'epoch_1.pth', 'mine.py') is None
+    assert command_for(cfg, 'epoch_1.pth', 'mine.py').endswith(' predict PICTURE epoch_1.pth')
+
+
+def test_pictures_in_sub_folders(cfg, tmp_path):
+    val = tmp_path / 'my data/val'
+    (val / 'b').mkdir()
+    (val / 'b.jpg').rename(val / 'b/b.jpg')
+    (val / 'a.JPG').unlink()
+    command = command_for(cfg, tmp_path / 'epoch_1.pth', tmp_path / 'mine.py')
+    assert shlex.split(command)[-2] == f'{val}/b/b.jpg'

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmdet.errors import UserError
-from mmdet.models.assigners import gather_ground_truth
+from mmdet.models.assigners import gather_ground_truth, ground_truth
 from mmdet.models.assigners.ground_truth import center_of_mass, scale_down
 from tests.samples import sample_of
 
@@ -25,7 +25,10 @@ def test_center_of_mass():
     assert centers.tolist() == [[3.0, 10.5], [0.0, 0.0]]
 
 
-def test_a_batch_in_one_row_with_an_empty_image_between():
+@pytest.mark.parametrize('at_once', [1, 2, 99])
+def test_a_batch_in_one_row_with_an_empty_image_between(monkeypatch, at_once):
+    """However many of an image's bitmaps exist together."""
+    monkeypatch.setattr(ground_truth, '_MAX_PIXELS', at_once * 96 * 128)
     samples = [
         sample_of([(0, 0, 32, 32)], [2]),
         sample_of([]),

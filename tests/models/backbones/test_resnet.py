@@ -56,6 +56,29 @@ def test_frozen_stages_neither_learn_nor_count():
     assert not torch.equal(before['layer2.0.bn1.running_mean'], after['layer2.0.bn1.running_mean'])
 
 
+@pytest.mark.parametrize('norm_eval', [True, False])
+def test_with_cp_keeps_less_and_learns_the_same(norm_eval):
+    def learnt(with_cp: bool) -> tuple[int, dict[str, torch.Tensor]]:
+        torch.manual_seed(0)
+        options = dict(norm_eval=norm_eval, frozen_stages=1, with_cp=with_cp)
+        model = ResNet(50, base_channels=8, **options).train()
+        kept = []
+
+        def note(tensor: torch.Tensor) -> torch.Tensor:
+            kept.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            loss = sum(f.square().sum() for f in model(torch.randn(2, 3, 64, 64)))
+        loss.backward()
+        gradients = {f'{k}.grad': p.grad for k, p in model.named_parameters() if p.requires_grad}
+        return sum(kept), {**model.state_dict(), **gradients}
+
+    (all_kept, expected), (few_kept, found) = learnt(False), learnt(True)
+    assert few_kept < all_kept / 4
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
 def test_norm_eval_keeps_statistics():
     model = ResNet(18, base_channels=8, norm_eval=True).train()
     before = model.layer4[1].bn2.running_mean.clone()
