@@ -13,6 +13,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
+from mmengine.runner import TestLoop as MMEngineTestLoop
 from mmengine.runner import ValLoop as MMEngineValLoop
 from mmengine.runner.utils import calc_dynamic_intervals
 from torch import nn
@@ -25,6 +26,7 @@ from .memory.ending import (
     saving_if_it_cannot_be_validated,
     saving_if_it_does_not_fit,
     saving_if_they_cannot_be_loaded,
+    saying_if_it_cannot_be_tested,
 )
 from .place import (
     Place,
@@ -275,4 +277,30 @@ class ValLoop(MMEngineValLoop):
         """Validate one batch."""
         stop_validation_if_asked(self.runner)
         with saving_if_it_cannot_be_validated(self.runner, data_batch):
+            super().run_iter(idx, data_batch)
+
+
+@LOOPS.register_module()
+class TestLoop(MMEngineTestLoop):
+    """mmengine's loop of a test, which says what a batch was that does not fit into memory.
+
+    Args:
+        runner: of the test.
+        dataloader: the loader of the test, or its config.
+        evaluator: the metrics, or their config.
+        fp16: test in mixed precision.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict,
+        evaluator: Evaluator | dict | list,
+        fp16: bool = False,
+    ) -> None:
+        super().__init__(runner, dataloader, evaluator, fp16)
+
+    def run_iter(self, idx: int, data_batch: Sequence[dict]) -> None:
+        """Test one batch."""
+        with saying_if_it_cannot_be_tested(self.runner, data_batch):
             super().run_iter(idx, data_batch)

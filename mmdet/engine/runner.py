@@ -92,6 +92,14 @@ class Runner(MMEngineRunner):
             loop = dict(type=kind, **others)
         return super().build_train_loop(loop)
 
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Return the loop of validations; this project's own if the settings name none."""
+        return super().build_val_loop(_named(loop, 'ValLoop'))
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Return the loop of a test; this project's own if the settings name none."""
+        return super().build_test_loop(_named(loop, 'TestLoop'))
+
     def load_or_resume(self) -> None:
         """Load or resume; where nothing says from what, from the newest sound checkpoint.
 
@@ -154,6 +162,10 @@ class Runner(MMEngineRunner):
         """Test; an error of a full disk, or one that is gone, names the work directory."""
         with _naming_disk(self.work_dir):
             return super().test()
+
+
+def _named(loop: BaseLoop | dict, kind: str) -> BaseLoop | dict:
+    return dict(type=kind, **loop) if isinstance(loop, Mapping) and 'type' not in loop else loop
 
 
 def _backend_names(visualizer: Mapping) -> list[str]:

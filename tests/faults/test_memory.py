@@ -10,9 +10,18 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from mmdet.engine.memory.exhausted import BatchTooLargeError
+from mmdet.engine.runner import Runner
 from mmdet.registry import HOOKS
 from tests.faults.sessions import end, importing
-from tests.faults.training import BATCH, IMAGES, Trained, assert_same, config, train
+from tests.faults.training import (
+    BATCH,
+    IMAGES,
+    Trained,
+    assert_same,
+    config,
+    train,
+    with_validation,
+)
 
 STEP = 8  # the first that does not fit
 LIMITING = '''
@@ -167,6 +176,23 @@ def test_nothing_is_saved_that_the_step_has_changed(
     assert (f'iter_{STEP}.pth is saved' in last) == is_saved
     assert ('--resume goes on from the last checkpoint' in last) != is_saved
     assert (tmp_path / f'w/iter_{STEP}.pth').exists() == is_saved
+
+
+@pytest.mark.parametrize('stage', ['val', 'test'])
+def test_an_image_that_cannot_be_evaluated_is_named(shapes_root, tmp_path, stage):
+    cfg = with_validation(config(shapes_root, tmp_path, epochs=1), shapes_root)
+    cfg.test_cfg, cfg.test_dataloader = dict(), cfg.val_dataloader
+    cfg.test_evaluator = cfg.val_evaluator
+    runner = Runner.from_cfg(cfg)
+    # In evaluation alone.
+    runner.model.mask_head.predict = run_out_on_a_gpu
+    with pytest.raises(BatchTooLargeError) as raised:
+        runner.train() if stage == 'val' else runner.test()
+    last = str(raised.value).splitlines()[-1]
+    assert f'out of memory in the {dict(val="validation", test="test")[stage]}, at 1 images' in last
+    assert re.search(r'\d+ x \d+.*  \S+/val2017/000000000001.jpg', str(raised.value))
+    assert f'a smaller scale in {stage}_dataloader.dataset.pipeline' in str(raised.value)
+    assert ('epoch_1.pth is saved' in last) == (stage == 'val')
 
 
 @pytest.mark.long

@@ -10,6 +10,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner as MMEngineRunner
 
 from mmdet.datasets.transforms import LoadImageFromFile
+from mmdet.engine.placed_data import batches_from, placed
+from mmdet.engine.runner import Runner
 from tests.faults.training import EPOCH, Trained, assert_same, config, train, with_validation
 
 # In the middle of an epoch, and, where four steps are accumulated, of an accumulation.
@@ -138,3 +140,22 @@ def test_at_iteration_10000_nothing_is_loaded_that_was_trained_on(
     assert sorted(resumed.losses) == [10_000, 10_001]
     assert len(loaded) == 4
     assert time.perf_counter() - begin < 30  # with all that is built; an image takes 10 ms
+
+
+@pytest.mark.long
+def test_the_place_at_iteration_10000_is_found_in_seconds(shapes_root, tmp_path):
+    """Without any image before it, though a sampler looks up the size of each."""
+    cfg = config(shapes_root, tmp_path)
+    loader = cfg.train_dataloader
+    loader.update(batch_size=16, batch_sampler=dict(type='AspectRatioBatchSampler'))
+    loader.sampler = dict(type='InfiniteSampler')
+
+    def first_batch_after(steps: int) -> float:
+        batches = placed(Runner.build_dataloader(loader, seed=0), seed=0)
+        begin = time.process_time()
+        next(batches_from(batches, epoch=0, first=steps))
+        return time.process_time() - begin
+
+    seconds = first_batch_after(10_000) - first_batch_after(0)
+    print(f'{seconds:.1f} s')
+    assert seconds < 5

@@ -16,9 +16,9 @@ def advice(cfg: Config, *, stage: str) -> list[str]:
 
     Args:
         cfg: the config as it is.
-        stage: `load` for loading what is trained on, `train`, or `val`.
+        stage: `load` for loading what is trained on, `train`, `val` or `test`.
     """
-    name = 'val_dataloader' if stage == 'val' else 'train_dataloader'
+    name = f'{stage if stage in ("val", "test") else "train"}_dataloader'
     loader = cfg.get(name) or {}
     batch_size, workers = loader.get('batch_size'), loader.get('num_workers')
     several = isinstance(batch_size, int) and batch_size > 1

@@ -58,6 +58,22 @@ def saving_if_it_cannot_be_validated(runner: Runner, batch: object) -> Iterator[
     raise _ending('the validation, at', outcome, batch, runner, said=said, stage='val') from None
 
 
+@contextmanager
+def saying_if_it_cannot_be_tested(runner: Runner, batch: object) -> Iterator[None]:
+    """Around a step of a test: as `saving_if_it_does_not_fit`, with nothing to save.
+
+    Raises:
+        BatchTooLargeError: memory ran out.
+    """
+    try:
+        yield
+        return
+    except Exception as error:
+        said = _let_go(error)
+    outcome = 'take less by one of the above'
+    raise _ending('the test, at', outcome, batch, runner, said=said, stage='test') from None
+
+
 def saving_if_they_cannot_be_loaded(
     runner: Runner, batches: Iterator, loader: DataLoader
 ) -> Iterator:
