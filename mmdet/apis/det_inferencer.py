@@ -156,8 +156,8 @@ class DetInferencer(BaseDetInferencer):
         Raises:
             UserError: an input cannot be read, no window be opened, or `batch_size` is below 1.
         """
-        if batch_size < 1:
-            raise UserError(f'batch_size is {batch_size}: it takes 1 or more')
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise UserError(f'batch_size is {batch_size}: it takes a whole number from 1')
         more = self._dispatch_kwargs(**kwargs)
         for_preprocess, for_forward, for_visualize, for_postprocess = more
         images = self._inputs_to_list(inputs)

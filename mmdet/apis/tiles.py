@@ -12,6 +12,7 @@ from mmcv.transforms import Compose
 from mmengine.structures import InstanceData
 
 from mmdet.errors import UserError
+from mmdet.models.detectors import DetTTAModel
 from mmdet.models.postprocess import DecodeConfig
 from mmdet.structures import DetDataSample, RLEMasks
 from mmdet.structures.placed_masks import place
@@ -77,8 +78,13 @@ def infer_tiled(
         crops = [image[y1:y2, x1:x2] for x1, y1, x2, y2 in part]
         for box, sample in zip(part, infer(model, crops, pipeline), strict=True):
             found.append(_found(sample, box, size=(height, width)))
-    cfg = DecodeConfig(**(model.cfg.model.get('test_cfg') or {}))
-    return _merge(found, size=(height, width), cfg=cfg)
+    return _merge(found, size=(height, width), cfg=_settings(model))
+
+
+def _settings(model: Detector) -> DecodeConfig:
+    if isinstance(model, DetTTAModel):  # may have others than the detector in it
+        return model.decode_cfg
+    return DecodeConfig(**(model.cfg.model.get('test_cfg') or {}))
 
 
 def tile_boxes(

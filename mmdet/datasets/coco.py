@@ -176,7 +176,7 @@ class CocoDataset(BaseDataset):
                 sample = self.prepare_data(idx)
             except UnusableImageError as error:
                 why, path = str(error), self.get_data_info(idx)['img_path']
-                limit = int(self.max_unusable * len(self))
+                limit = self._unusable_of(len(self))
                 note_unusable(UnusableImage(path, why, self.ann_file or '', limit, of=len(self)))
                 sample = None
             if sample is not None:
@@ -270,7 +270,7 @@ class CocoDataset(BaseDataset):
                 f'{self.ann_file}: {len(missing)} of {len(items)} images do not exist (first: '
                 f'{missing[0]})'
             )
-            if not self.test_mode and len(missing) <= self.max_unusable * len(items):
+            if not self.test_mode and len(missing) <= self._unusable_of(len(items)):
                 said += ': in training, others take their places'
                 print_log(said, logger='current', level=logging.WARNING)
                 return
@@ -301,6 +301,10 @@ class CocoDataset(BaseDataset):
                     ]
                 )
             )
+
+    def _unusable_of(self, number: int) -> int:
+        """Return how many of a number of images may be unusable; 0.29 of 100 are 29."""
+        return int(round(self.max_unusable * number, 6))
 
     def _reads_local_images(self) -> bool:
         reads = any(hasattr(each, 'imdecode_backend') for each in self.pipeline.transforms)

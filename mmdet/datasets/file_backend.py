@@ -1,16 +1,23 @@
 """Where files come from: mmengine's storage backends, with a clear word where one is not there."""
 
+from http.client import HTTPException
+from urllib.request import urlopen
+
 from mmengine.fileio import BaseStorageBackend, get_file_backend
 
 from mmdet.errors import UserError
+
+_TIMEOUT = 10.0  # seconds
 
 
 def read_bytes(path: str, backend_args: dict | None) -> bytes:
     """Return what a file holds; see `file_backend` for the arguments and errors.
 
     Raises:
-        OSError: the file is missing or cannot be read.
+        OSError: the file is missing or cannot be read, or its server does not answer.
     """
+    if backend_args is None and path.startswith(('http://', 'https://')):
+        return _download(path)
     # pyrefly: ignore[bad-return]  # mmengine's abstract method has no annotation, and no body
     return file_backend(path, backend_args).get(path)
 
@@ -32,3 +39,12 @@ def file_backend(path: str, backend_args: dict | None) -> BaseStorageBackend:
             f'nothing can read {path} with backend_args={backend_args} '
             f'({type(error).__name__}: {error}); local files need no backend_args'
         ) from None
+
+
+def _download(address: str) -> bytes:
+    """Do as mmengine's backend does, which would wait for an answer for ever."""
+    try:
+        with urlopen(address, timeout=_TIMEOUT) as answer:
+            return answer.read()
+    except HTTPException as error:  # it is cut off, say
+        raise OSError(f'{type(error).__name__}: {error}') from None

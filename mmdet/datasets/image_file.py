@@ -127,11 +127,18 @@ def _decode(content: bytes, path: str, flag: str, imdecode_backend: str) -> np.n
             f"imdecode_backend={imdecode_backend!r} ({error}); 'color' and 'cv2' read any image"
         ) from None
     if image is None:
-        raise UnreadableError(
-            f'image {path} cannot be read: it is broken or no image; '
-            'replace the file or leave it out'
-        )
+        raise UnreadableError(f'image {path} cannot be read: {_reason(content)}')
     return image
+
+
+def _reason(content: bytes) -> str:
+    try:
+        stored = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # it is empty
+        stored = None
+    if stored is None:
+        return 'it is broken or no image; replace the file or leave it out'
+    return f'its pixels are {stored.dtype}; save it with 8 or 16 bits a channel'
 
 
 def _refuse_deep(content: bytes, path: str, flag: str) -> None:

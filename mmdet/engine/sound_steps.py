@@ -10,8 +10,10 @@ How it is known, and why so:
   on the loss the processes agree by the largest of one number each: none takes a step alone.
 - The host reads that number before the optimizer's step, as torch's GradScaler does. Optimizers
   would have to know it otherwise (only the fused ones do, by `found_inf`), or weights and momentum
-  would have to be copied, for which a GPU may lack the memory. The host waits no more often for it:
-  `RuntimeInfoHook` reads all losses at once, and mmengine's each on its own.
+  would have to be copied, for which a GPU may lack the memory. The host reads from a GPU no more
+  often for it, as `RuntimeInfoHook` reads all losses at once, and mmengine's each on its own. But
+  where gradients are not clipped (their norm is read, too) the GPU now idles while the host queues
+  the optimizer's step. How long that is was not measured.
 - Where gradients are accumulated, one that is not finite would spoil those that were gathered. So
   there the loss is read before the backward pass, and a bad one is replaced by one of which all
   gradients are zero: the processes exchange what was gathered nevertheless. If a loss is finite and

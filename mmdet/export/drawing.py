@@ -59,7 +59,7 @@ def _(head: SOLOHead, outputs: HeadOutputs, cells: Tensor) -> Tensor:
         maps = None
         levels = [index for index, each in enumerate(head.mask_strides) if each == stride]
         for level in levels:
-            drawn = apply_rows([rows], [outputs.mask_sources[level][0]])
+            drawn = apply_rows([rows], head.source(outputs, level, [0]))
             maps = drawn if maps is None else _from_cell(starts[level], cells, drawn, maps)
         assert maps is not None
         maps = maps + bias[:, None, None]
@@ -88,9 +88,9 @@ def _(head: BaseDecoupledHead, outputs: HeadOutputs, cells: Tensor) -> Tensor:
         (head.conv_mask_list_y, 1, rows),
     ):
         maps = []
-        for conv, source, line in zip(convs, outputs.mask_sources, every, strict=True):
+        for level, (conv, line) in enumerate(zip(convs, every, strict=True)):
             assert isinstance(conv, nn.Conv2d)
-            logits = draw_lines(conv, [source[side][0]], [line])
+            logits = draw_lines(conv, head.source(outputs, level, [0])[side], [line])
             maps.append(resize_maps(logits.sigmoid()[None], outputs.mask_size)[0])
         factor = torch.cat(maps).index_select(0, torch.cat(lines).index_select(0, cells))
         masks = factor if masks is None else masks * factor
@@ -100,6 +100,6 @@ def _(head: BaseDecoupledHead, outputs: HeadOutputs, cells: Tensor) -> Tensor:
 
 @draw_candidates.register
 def _(head: SOLOV2Head, outputs: HeadOutputs, cells: Tensor) -> Tensor:
-    kernels = torch.cat([kernels[0] for kernels, _ in outputs.mask_sources])
-    mask_feature = outputs.mask_sources[0][1][0]
-    return apply_rows([kernels.index_select(0, cells)], [mask_feature]).sigmoid()
+    sources = [head.source(outputs, level, [0]) for level in range(len(head.num_grids))]
+    kernels = torch.cat([kernels[0] for kernels, _ in sources])
+    return apply_rows([kernels.index_select(0, cells)], head.mask_feature(outputs)).sigmoid()

@@ -67,26 +67,26 @@ def mask_parts(head: BaseSOLOHead, outputs: HeadOutputs) -> list[Tensor]:
 @mask_parts.register
 def _(head: SOLOHead, outputs: HeadOutputs) -> list[Tensor]:
     parts: list[Tensor] = []
-    for conv, source in zip(head.conv_mask_list, outputs.mask_sources, strict=True):
+    for level, conv in enumerate(head.conv_mask_list):
         weight, bias = conv.get_parameter('weight'), conv.get_parameter('bias')
         # A copy: what a graph returns must be its own.
-        parts += [source[0], weight.flatten(1).clone(), bias.clone()]
+        parts += [head.source(outputs, level, [0])[0], weight.flatten(1).clone(), bias.clone()]
     return parts
 
 
 @mask_parts.register
 def _(head: BaseDecoupledHead, outputs: HeadOutputs) -> list[Tensor]:
     parts = []
-    lines = zip(head.conv_mask_list_x, head.conv_mask_list_y, outputs.mask_sources, strict=True)
-    for conv_x, conv_y, (columns, rows) in lines:
-        for conv, feature in ((conv_x, columns[0]), (conv_y, rows[0])):
+    convs = zip(head.conv_mask_list_x, head.conv_mask_list_y, strict=True)
+    for level, pair in enumerate(convs):
+        for conv, feature in zip(pair, head.source(outputs, level, [0]), strict=True):
             assert isinstance(conv, nn.Conv2d)
-            every = torch.arange(conv.out_channels, device=feature.device)
-            parts.append(draw_lines(conv, [feature], [every]))
+            every = torch.arange(conv.out_channels, device=feature[0].device)
+            parts.append(draw_lines(conv, feature, [every]))
     return parts
 
 
 @mask_parts.register
 def _(head: SOLOV2Head, outputs: HeadOutputs) -> list[Tensor]:
-    kernels = [kernels[0].clone() for kernels, _ in outputs.mask_sources]
-    return [*kernels, outputs.mask_sources[0][1][0].clone()]
+    sources = [head.source(outputs, level, [0]) for level in range(len(head.num_grids))]
+    return [*(kernels[0].clone() for kernels, _ in sources), sources[0][1][0].clone()]

@@ -154,7 +154,9 @@ def find_candidates(
     for level, level_scores in enumerate(scores):
         by_cell = point_nms(level_scores.float()).flatten(1).T  # (S * S, C)
         above = by_cell > cfg.score_thr
-        for cells in above.any(1).nonzero()[:, 0].split(chunk):
+        scoring = above.any(1).nonzero()[:, 0]
+        # Of a level where none scores, nothing is asked: its mask branch need not run.
+        for cells in scoring.split(chunk) if len(scoring) else ():
             masks, areas, sureness = maskness(draw(level, cells), cfg.mask_thr)
             usable = above[cells] & (areas > strides[level])[:, None]
             slot, label = usable.nonzero(as_tuple=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import gradio
 
 _KEPT = 3600  # seconds after which an unused session and its files are forgotten
+_SESSIONS = 50  # are kept, the newest: a video's frames may take some 100 MB
 
 
 def import_gradio() -> ModuleType:
@@ -127,6 +128,7 @@ def build_page(
                 show_progress='hidden',
                 api_visibility='private',
             )
+    page.state_session_capacity = _SESSIONS  # of gradio's own server an argument
     return page.queue(max_size=max_queue, api_open=False)
 
 

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -81,9 +82,12 @@ def open_upload(path: str | Path, limits: Limits) -> Upload:
         return _open_video(path, limits)
     limits.check(*size, name)
     try:
-        return Upload(name, iter([read_image(str(path))]))
+        image = read_image(str(path))
     except UnreadableError:
         raise UploadError(f'{name} is broken, or a picture of an unknown kind') from None
+    number = cv2.imcount(str(path))
+    notes = [f'only the first of {number} pictures in the file is shown'] if number > 1 else []
+    return Upload(name, iter([image]), notes=notes)
 
 
 def _picture_size(path: str | Path) -> tuple[int, int] | None:

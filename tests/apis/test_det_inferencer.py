@@ -132,6 +132,8 @@ def test_an_input_that_is_none(inferencer, given, said, tmp_path, monkeypatch):
         inferencer(given)
     with pytest.raises(UserError, match='batch_size is 0'):
         inferencer(scene(0), batch_size=0)
+    with pytest.raises(UserError, match='it takes a whole number from 1'):
+        inferencer(scene(0), batch_size=2.5)
 
 
 def test_samples_are_those_of_inference_detector(inferencer):

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from pycocotools import mask as coco_mask
 
-from mmdet.apis import infer, inference_pipeline, init_detector
+from mmdet.apis import augmented, infer, inference_pipeline, init_detector
 from mmdet.apis.tiles import infer_tiled, tile_boxes
 from mmdet.errors import UserError
 from mmdet.structures import RLEMasks
@@ -115,10 +115,15 @@ def test_tiles_are_prepared_as_is_asked():
     assert sizes == [(100, 100)] * 2
 
 
-def test_one_tile_gives_what_the_image_gives(tiny_model):
+@pytest.mark.parametrize('tta', [False, True])
+def test_one_tile_gives_what_the_image_gives(tiny_model, tta):
     tiny_model['test_cfg'] |= dict(mask_thr=0.01)  # it is untrained
     cfg = Config(dict(model=tiny_model, test_dataloader=dict(dataset=DATASET)))
+    if tta:  # with settings of its own
+        cfg.model.test_cfg.filter_thr = 1.0
+        cfg.tta_model = dict(type='DetTTAModel', tta_cfg=dict(filter_thr=0.0))
     model = init_detector(cfg, device='cpu')
+    model = augmented(model) if tta else model
     image = np.random.randint(0, 256, (70, 90, 3), np.uint8)
     (expected,) = infer(model, [image], inference_pipeline(model.cfg))
     found = infer_tiled(model, image, tile=(100, 100))

@@ -348,6 +348,7 @@ def test_a_share_of_missing_pictures_is_said_before_training(content, write, tmp
     assert len(reopen(tmp_path, content, max_unusable=0.2)) == 5
     (record,) = logged.records
     assert '1 of 5 images do not exist (first: ' in record.message
+    assert CocoDataset(max_unusable=0.29, lazy_init=True)._unusable_of(100) == 29
     with pytest.raises(UserError, match=r'max_unusable=5 is no share'):
         reopen(tmp_path, content, max_unusable=5)
 

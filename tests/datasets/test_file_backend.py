@@ -1,4 +1,6 @@
+import socket
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from mmengine.fileio import BaseStorageBackend, register_backend
 
 from mmdet.datasets import ShapesDataset
 from mmdet.datasets.file_backend import file_backend
+from mmdet.datasets.image_file import read_image
 from mmdet.errors import UserError
 from tests.datasets.transforms.results import apply
 
@@ -86,3 +89,26 @@ def test_backends_that_are_not_there_are_named(path, backend_args, reason):
 def test_images_name_the_backend_too():
     with pytest.raises(UserError, match=r"nothing can read a\.png with .*'tape'"):
         apply('LoadImageFromFile', dict(img_path='a.png'), backend_args=dict(backend='tape'))
+
+
+def test_a_server_that_does_not_answer(monkeypatch):
+    monkeypatch.setattr('mmdet.datasets.file_backend._TIMEOUT', 0.1)
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        address = f'http://127.0.0.1:{server.getsockname()[1]}/a.jpg'
+        with pytest.raises(UserError, match=r'a\.jpg cannot be read: .*timed out'):
+            read_image(address)
+
+
+def test_a_server_that_breaks_off():
+    def answer(server: socket.socket) -> None:
+        with server.accept()[0] as visitor:
+            visitor.recv(1000)
+            visitor.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf')
+
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        thread = Thread(target=answer, args=(server,))
+        thread.start()
+        address = f'http://127.0.0.1:{server.getsockname()[1]}/a.jpg'
+        with pytest.raises(UserError, match=r'a\.jpg cannot be read: IncompleteRead'):
+            read_image(address)
+        thread.join()

@@ -208,3 +208,10 @@ def test_a_broken_image_in_a_worker_is_one_line(capsys):
     with pytest.raises(SystemExit), exit_on_user_error():
         next(iter(DataLoader(OneBrokenImage(), num_workers=1)))
     assert capsys.readouterr().err == 'error: image broken.jpg does not exist\n'
+
+
+def test_pixels_that_are_no_numbers_of_8_or_16_bits(tmp_path):
+    path = str(tmp_path / 'a.tif')
+    cv2.imwrite(path, np.ones((8, 8, 3), np.float32))
+    with pytest.raises(UnreadableError, match='its pixels are float32; save it with 8 or 16 bits'):
+        read_image(path)

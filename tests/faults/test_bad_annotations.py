@@ -12,7 +12,7 @@ import pytest
 from mmdet.cli.check_coco import main
 from mmdet.datasets import CocoDataset
 from mmdet.datasets.coco_file import read_coco_file
-from mmdet.errors import UserError
+from mmdet.errors import UserError, exit_on_user_error
 from tests.faults.bad_images import BROKEN, spoil
 from tests.processes import run_tool
 
@@ -361,8 +361,9 @@ def test_the_exit_code_of_defects(write, environment):
     assert (run.returncode, run.stderr) == (1, '')
 
 
-def test_a_file_that_cannot_be_checked(write, environment, tmp_path):
+def test_a_file_that_cannot_be_checked(tmp_path, capsys):
     (tmp_path / 'a.json').write_text('{"images": [')
-    run = run_tool('-m', 'mmdet', 'check-coco', str(tmp_path / 'a.json'), environment=environment)
-    assert run.returncode == 2
-    assert run.stderr.startswith(f'error: {tmp_path}/a.json is not JSON')
+    with pytest.raises(SystemExit) as ended, exit_on_user_error():
+        main([str(tmp_path / 'a.json')])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(f'error: {tmp_path}/a.json is not JSON')

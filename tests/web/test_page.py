@@ -108,12 +108,17 @@ def test_what_is_set_reaches_the_page(detector, picture, monkeypatch):
     monkeypatch.setattr(gradio, 'mount_gradio_app', mount)
     monkeypatch.setattr(signal, 'signal', lambda *_: None)
     monkeypatch.setenv('GRADIO_TEMP_DIR', '')  # serve sets it
+    from gradio.state_holder import StateHolder
+
     limits = Limits(megapixels=1e-6)
     with pytest.raises(Stopped):
         serve({'a': detector}, port=0, limits=limits, score_thr=0.7, max_upload_mb=3, max_queue=5)
     assert given['max_file_size'] == '3mb'
     page = given['page']
     assert page._queue.max_size == 5
+    holder = StateHolder()
+    holder.set_blocks(page)
+    assert holder.capacity == 50
     sliders = [each for each in page.blocks.values() if isinstance(each, gradio.Slider)]
     assert [each.value for each in sliders if each.label == 'Lowest score'] == [0.7]
     (receive,) = (each.fn for each in page.fns.values() if each.name == 'receive')

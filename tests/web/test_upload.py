@@ -50,6 +50,14 @@ def test_a_picture(tmp_path):
     assert (upload.name, upload.total, upload.notes) == ('a.png', 1, [])
 
 
+def test_the_first_of_several_pictures(tmp_path):
+    first, second = (Image.fromarray(scene(n)) for n in (0, 9))
+    first.save(tmp_path / 'a.gif', save_all=True, append_images=[second])
+    upload = open_upload(tmp_path / 'a.gif', Limits())
+    assert len(list(upload.images)) == 1
+    assert upload.notes == ['only the first of 2 pictures in the file is shown']
+
+
 def test_it_is_turned_as_the_camera_was_held(tmp_path):
     path = tmp_path / 'a.jpg'
     exif = Image.Exif()

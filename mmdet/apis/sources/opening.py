@@ -75,9 +75,10 @@ def open_source(source: Source, *, strict: bool = False) -> Pictures:
 
 def _named(name: str, *, strict: bool, lists: tuple[str, ...] = ()) -> Pictures:
     """Open what has a name; `lists` are the files that led to it, each of which names the next."""
+    if not name:
+        raise UserError('the source has no name: name a picture, folder, video or camera')
     if '://' in name:
-        is_image = name.startswith('http') and urlsplit(name).path.lower().endswith(IMAGE_SUFFIXES)
-        return ImageFile(name) if is_image else Stream(name, strict=strict)
+        return _at_address(name, strict=strict)
     try:
         path = Path(name).expanduser()
         is_folder, is_there = path.is_dir(), path.exists()
@@ -99,6 +100,15 @@ def _named(name: str, *, strict: bool, lists: tuple[str, ...] = ()) -> Pictures:
             )
         return Several(found, open_source, name=name, strict=strict, root=_root(found))
     raise UnreadableError(_not_there(name, path))
+
+
+def _at_address(address: str, *, strict: bool) -> Pictures:
+    try:
+        path = urlsplit(address).path
+    except ValueError as error:
+        raise UserError(f'{address} is no address: {error}') from None
+    is_image = address.startswith('http') and path.lower().endswith(IMAGE_SUFFIXES)
+    return ImageFile(address) if is_image else Stream(address, strict=strict)
 
 
 def _not_there(name: str, path: Path) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmdet.datasets.image_file import UnreadableError
-from mmdet.errors import missing_package
+from mmdet.errors import UserError, missing_package
 
 from .clock import Clock
 from .picture import Picture
@@ -80,6 +80,7 @@ class VideoFile:
         self.path = path
         self.root = dirname(path)
         self.strict = strict
+        self._is_used = False
         self.total: int | None = (
             announced(self.container) or round(length * float(stream.average_rate or 0)) or None
         )
@@ -91,7 +92,11 @@ class VideoFile:
 
         Raises:
             UnreadableError: none can, or one cannot and `strict`.
+            UserError: they have been gone through.
         """
+        if self._is_used:
+            raise UserError(f'{self.path} has been gone through: open it again')
+        self._is_used = True
         with self.container:
             frames = Frames(self.container)
             for frame, number, time in frames:

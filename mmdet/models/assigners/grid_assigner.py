@@ -87,16 +87,21 @@ class LevelClaims(NamedTuple):
     """Claims on one level's cells.
 
     Attributes:
+        images: indices in the batch of those that have a claim here, ascending.
         cells: for each image of the batch, (P_i,) row * S + column.
         instances: (P,) indices in the batch of the instances that claim them, image after image.
     """
 
+    images: tuple[int, ...]
     cells: tuple[Tensor, ...]
     instances: Tensor
 
 
 def split_claims(targets: GridTargets, chosen: Tensor, *, num_levels: int) -> list[LevelClaims]:
     """Return some claims level by level, those of a level image by image.
+
+    The one place of a training step that waits for the device: what follows depends on how many
+    claims there are.
 
     Args:
         targets: with P claims.
@@ -110,7 +115,14 @@ def split_claims(targets: GridTargets, chosen: Tensor, *, num_levels: int) -> li
     cells = targets.cell[chosen].split(sizes)
     instances = targets.instance[chosen].split(sizes)
     pieces = [slice(first, first + num_images) for first in range(0, len(sizes), num_images)]
-    return [LevelClaims(cells[piece], torch.cat(instances[piece])) for piece in pieces]
+    return [
+        LevelClaims(
+            tuple(image for image, size in enumerate(sizes[piece]) if size),
+            cells[piece],
+            torch.cat(instances[piece]),
+        )
+        for piece in pieces
+    ]
 
 
 def _claimed(center: Tensor, reach: Tensor, extent: int, grids: Tensor) -> tuple[Tensor, Tensor]:

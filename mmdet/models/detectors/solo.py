@@ -66,9 +66,11 @@ class SOLO(BaseModel):
             mode: `loss` returns the losses by name, `predict` the samples with
                 `pred_instances`, `tensor` the head's raw outputs.
         """
-        feats = self.extract_feat(inputs)
         if mode == 'loss':
-            return self.mask_head.loss(feats, data_samples)
+            # Before the network: they wait for the device, which has nothing to do as yet.
+            targets = self.mask_head.targets(data_samples)
+            return self.mask_head.loss(self.extract_feat(inputs), data_samples, targets)
+        feats = self.extract_feat(inputs)
         if mode == 'predict':
             assert data_samples is not None
             results = [sample.new() for sample in data_samples]

@@ -13,7 +13,7 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,11 +21,13 @@ from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdet.errors import UserError
 from mmdet.models.assigners import (
     GridTargets,
     GroundTruth,
+    LevelClaims,
     assign_grid,
     gather_ground_truth,
     split_claims,
@@ -36,8 +38,28 @@ from mmdet.models.views import View
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 
-from .features import check_sizes, flatten_cells, resize_ends, resize_maps
+from .features import (
+    check_padding,
+    check_pyramid,
+    flatten_cells,
+    resize_ends,
+    resize_maps,
+)
 from .outputs import HeadOutputs
+
+
+class BatchTargets(NamedTuple):
+    """What a batch is to learn.
+
+    Attributes:
+        truth: its instances.
+        grid: which cells learn them.
+        learnt: for each level the claims whose masks are learnt.
+    """
+
+    truth: GroundTruth
+    grid: GridTargets
+    learnt: list[LevelClaims]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)  # equality and repr stay `nn.Module`'s
@@ -45,7 +67,10 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
     """Category branch, targets, losses and decoding of a SOLO head.
 
     A subclass builds the layers of its mask branch in `__post_init__`, computes with them in
-    `mask_sources` what masks are drawn from, never all S * S masks, and draws in `cell_masks`.
+    `mask_source` what masks are drawn from, never all S * S masks, and draws in `cell_masks`.
+
+    The mask branch works image by image and level by level: it is computed for those images alone
+    of which a mask is wanted at that level. On COCO a fifth to a third of all are not.
 
     Heads are dataclasses: each argument is a field, written once, in the class that introduces
     it, and the signature of a subclass names its own and all that it inherits.
@@ -147,24 +172,22 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         )
 
     @abstractmethod
-    def mask_sources(self, feats: Sequence[Tensor], levels: Sequence[Tensor]) -> list[tuple]:
-        """Compute for each level what `cell_masks` draws from.
+    def mask_source(self, outputs: HeadOutputs, level: int, images: Sequence[int]) -> tuple:
+        """Compute what `cell_masks` draws from.
 
         Args:
-            feats: the (B, C, H, W) pyramid levels as the neck gives them, from stride 4 on.
-            levels: the same at the head's own strides.
+            outputs: of `forward`.
+            level: index of the pyramid level.
+            images: indices in the batch. There may be none: then a pixel stands for one image.
         """
 
     @abstractmethod
-    def cell_masks(
-        self, source: tuple, level: int, images: Sequence[int], cells: Sequence[Tensor]
-    ) -> Tensor:
+    def cell_masks(self, source: tuple, level: int, cells: Sequence[Tensor]) -> Tensor:
         """Draw the masks of some cells at one level.
 
         Args:
-            source: the level's item of `mask_sources`.
+            source: the `mask_source` of the level for some images.
             level: index of the pyramid level.
-            images: indices in the batch.
             cells: for each of these images, the cells' row * S + column. There may be none, and
                 the result must still depend on every parameter of the mask branch, so that each
                 of them gets a gradient at every step.
@@ -192,7 +215,8 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
                 self.classify(level, num_grid)
                 for level, num_grid in zip(levels, self.num_grids, strict=True)
             ],
-            mask_sources=self.mask_sources(feats, levels),
+            feats=feats,
+            levels=levels,
             mask_size=(2 * height, 2 * width),
         )
 
@@ -205,36 +229,48 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
             feature = conv(feature)
         return self.conv_cls(feature)
 
+    def source(self, outputs: HeadOutputs, level: int, images: Sequence[int]) -> tuple:
+        """Return the `mask_source` of some images, computed when it is first asked for."""
+        return outputs.once((level, *images), lambda: self.mask_source(outputs, level, images))
+
     def loss(
-        self, feats: Sequence[Tensor], batch_data_samples: Sequence[DetDataSample]
+        self,
+        feats: Sequence[Tensor],
+        batch_data_samples: Sequence[DetDataSample],
+        targets: BatchTargets | None = None,
     ) -> dict[str, Tensor]:
         """Return `loss_mask` and `loss_cls`, scalars.
 
         Both are normalised by the number of positive cells in the batches of all processes, so
         that N processes take the step that one would take with all their images.
+
+        Args:
+            feats: the (B, C, H, W) pyramid levels.
+            batch_data_samples: with the annotations of the B images.
+            targets: of these samples, where they were computed before.
         """
-        check_sizes(feats, batch_data_samples[0].batch_input_shape)
+        targets = targets or self.targets(batch_data_samples)
+        check_pyramid(feats, batch_data_samples[0].batch_input_shape)
         outputs = self(feats)
-        truth, targets = self.targets(batch_data_samples)
-        num_pos = targets.wins.sum()
+        num_pos = targets.grid.wins.sum()
         all_reduce(num_pos)
         world_size = get_world_size()
-        loss_mask = self.total_mask_loss(outputs, truth, targets)
-        loss_cls = self.category_loss(flatten_cells(outputs.cls_preds), targets.labels.flatten())
+        loss_mask = self.total_mask_loss(outputs, targets)
+        labels = targets.grid.labels.flatten()
+        loss_cls = self.category_loss(flatten_cells(outputs.cls_preds), labels)
         return dict(
             loss_mask=loss_mask / (num_pos.clamp(min=1) / world_size),
             loss_cls=loss_cls / ((num_pos + 1) / world_size),
         )
 
-    def targets(
-        self, batch_data_samples: Sequence[DetDataSample]
-    ) -> tuple[GroundTruth, GridTargets]:
+    def targets(self, batch_data_samples: Sequence[DetDataSample]) -> BatchTargets:
         """Return the ground truth of a batch, and which cells learn it."""
         image_size = batch_data_samples[0].batch_input_shape
+        check_padding(image_size)
         truth = gather_ground_truth(
             batch_data_samples, image_size=image_size, mask_strides=self.mask_strides
         )
-        targets = assign_grid(
+        grid = assign_grid(
             truth,
             num_images=len(batch_data_samples),
             image_size=image_size,
@@ -243,22 +279,30 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
             pos_scale=self.pos_scale,
             num_classes=self.num_classes,
         )
-        return truth, targets
+        learnt = split_claims(grid, self.learnt_claims(grid), num_levels=len(self.num_grids))
+        return BatchTargets(truth, grid, learnt)
 
-    def total_mask_loss(
-        self, outputs: HeadOutputs, truth: GroundTruth, targets: GridTargets
-    ) -> Tensor:
+    def total_mask_loss(self, outputs: HeadOutputs, targets: BatchTargets) -> Tensor:
         """Return the sum of the mask loss over all claims that are learnt."""
-        every_image = range(len(targets.labels))
-        learnt = split_claims(targets, self.learnt_claims(targets), num_levels=len(self.num_grids))
+        every_image = tuple(range(len(targets.grid.labels)))
         losses = []
-        # Levels without a claim take part: DDP wants a gradient for every parameter.
-        for level, (source, claims) in enumerate(zip(outputs.mask_sources, learnt, strict=True)):
-            factors = self.cell_masks(source, level, every_image, claims.cells)
-            masks = factors[0] if self.mask_loss.activate else factors.sigmoid().prod(0)
-            wanted = truth.masks[self.mask_strides[level]][claims.instances]
-            losses.append(self.mask_loss(masks, wanted))
+        for level, claims in enumerate(targets.learnt):
+            images = every_image if self.mixes_images() else claims.images
+            source = self.source(outputs, level, images)
+            # A level that no image needs takes part: DDP wants a gradient for every parameter.
+            cells = [claims.cells[image] for image in images] or [claims.instances]
+            factors = self.cell_masks(source, level, cells)
+            if claims.images:
+                masks = factors[0] if self.mask_loss.activate else factors.sigmoid().prod(0)
+                wanted = targets.truth.masks[self.mask_strides[level]][claims.instances]
+                losses.append(self.mask_loss(masks, wanted))
+            else:
+                losses.append(factors.sum())  # 0
         return torch.stack(losses).sum()
+
+    def mixes_images(self) -> bool:
+        """Return whether an image's masks depend on the others': with a batch norm, in training."""
+        return self.training and any(isinstance(layer, _BatchNorm) for layer in self.modules())
 
     def predict(
         self, feats: Sequence[Tensor], batch_data_samples: Sequence[DetDataSample]
@@ -299,7 +343,7 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         self, outputs: HeadOutputs, image: int, level: int, cells: Tensor
     ) -> Tensor:
         """Return the (P, h, w) probabilities of an image's cells at a quarter of the input."""
-        factors = self.cell_masks(outputs.mask_sources[level], level, [image], [cells])
+        factors = self.cell_masks(self.source(outputs, level, [image]), level, [cells])
         return resize_maps(factors.sigmoid(), outputs.mask_size).prod(0)
 
 

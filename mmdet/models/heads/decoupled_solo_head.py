@@ -12,6 +12,7 @@ from mmdet.registry import MODELS
 
 from .base_solo_head import BaseSOLOHead
 from .features import apply_rows, doubled_levels_strides
+from .outputs import HeadOutputs
 
 # For one level: the features of the columns' maps and those of the rows', image by image.
 LineSource = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
@@ -38,13 +39,7 @@ class BaseDecoupledHead(BaseSOLOHead):
             nn.Conv2d(self.feat_channels, num_grid, 3, padding=1) for num_grid in self.num_grids
         )
 
-    def cell_masks(
-        self,
-        source: LineSource,
-        level: int,
-        images: Sequence[int],
-        cells: Sequence[Tensor],
-    ) -> Tensor:
+    def cell_masks(self, source: LineSource, level: int, cells: Sequence[Tensor]) -> Tensor:
         """See `BaseSOLOHead.cell_masks`; two factors, at half the level's stride."""
         num_grid = self.num_grids[level]
         columns, rows = source
@@ -52,16 +47,8 @@ class BaseDecoupledHead(BaseSOLOHead):
         assert isinstance(conv_x, nn.Conv2d) and isinstance(conv_y, nn.Conv2d)
         return torch.stack(
             (
-                draw_lines(
-                    conv_x,
-                    [columns[image] for image in images],
-                    [part % num_grid for part in cells],
-                ),
-                draw_lines(
-                    conv_y,
-                    [rows[image] for image in images],
-                    [part // num_grid for part in cells],
-                ),
+                draw_lines(conv_x, columns, [part % num_grid for part in cells]),
+                draw_lines(conv_y, rows, [part // num_grid for part in cells]),
             )
         )
 
@@ -80,15 +67,13 @@ class DecoupledSOLOHead(BaseDecoupledHead):
         self.conv_mask_list_x = self.line_convs()
         self.conv_mask_list_y = self.line_convs()
 
-    def mask_sources(self, feats: Sequence[Tensor], levels: Sequence[Tensor]) -> list[LineSource]:
-        """Return for each level both towers' outputs, (C, h, w) for each image."""
-        return [
-            (
-                self.mask_convs_x(with_coordinates(level, 'x')).unbind(),
-                self.mask_convs_y(with_coordinates(level, 'y')).unbind(),
-            )
-            for level in levels
-        ]
+    def mask_source(self, outputs: HeadOutputs, level: int, images: Sequence[int]) -> LineSource:
+        """Return both towers' outputs, (C, h, w) for each image."""
+        feature = outputs.level(level, images)
+        return (
+            self.mask_convs_x(with_coordinates(feature, 'x')).unbind(),
+            self.mask_convs_y(with_coordinates(feature, 'y')).unbind(),
+        )
 
 
 @MODELS.register_module()
@@ -107,9 +92,9 @@ class DecoupledSOLOLightHead(BaseDecoupledHead):
         self.conv_mask_list_x = self.line_convs()
         self.conv_mask_list_y = self.line_convs()
 
-    def mask_sources(self, feats: Sequence[Tensor], levels: Sequence[Tensor]) -> list[LineSource]:
-        """Return for each level the tower's output, (C, h, w) for each image, twice."""
-        return [(self.mask_convs(with_coordinates(level)).unbind(),) * 2 for level in levels]
+    def mask_source(self, outputs: HeadOutputs, level: int, images: Sequence[int]) -> LineSource:
+        """Return the tower's output, (C, h, w) for each image, twice."""
+        return (self.mask_convs(with_coordinates(outputs.level(level, images))).unbind(),) * 2
 
 
 def draw_lines(conv: nn.Conv2d, features: Sequence[Tensor], lines: Sequence[Tensor]) -> Tensor:

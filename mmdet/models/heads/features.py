@@ -23,17 +23,40 @@ def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
     return torch.cat(maps).unflatten(1, features[0].shape[-2:])
 
 
-def check_sizes(feats: Sequence[Tensor], image_size: tuple[int, int]) -> None:
-    """Check that a pyramid fits the padded input of `image_size`, (height, width).
+def choose_images(feature: Tensor, images: Sequence[int]) -> Tensor:
+    """Return the (B', C, H, W) features of some images of a (B, C, H, W) batch.
+
+    Of no image there is a single pixel, (1, C, 1, 1), of which layers give every parameter its
+    gradient, at no cost.
+    """
+    if not images:
+        return feature[:1, :, :1, :1]
+    if list(images) == list(range(len(feature))):
+        return feature
+    # Indexing would need the indices on the feature's device.
+    every = feature.unbind()
+    return torch.stack([every[image] for image in images])
+
+
+def check_padding(image_size: tuple[int, int]) -> None:
+    """Check the (height, width) that a batch was padded to.
 
     Raises:
-        UserError: a side is no multiple of 32, or the first level is not at stride 4.
+        UserError: a side is no multiple of 32.
     """
     if any(side % 32 for side in image_size):
         raise UserError(
             f'a batch is padded to {image_size}, not a multiple of 32: '
             'set pad_size_divisor=32 in model.data_preprocessor'
         )
+
+
+def check_pyramid(feats: Sequence[Tensor], image_size: tuple[int, int]) -> None:
+    """Check that a pyramid fits the padded input of `image_size`, (height, width).
+
+    Raises:
+        UserError: the first level is not at stride 4.
+    """
     found = tuple(feats[0].shape[-2:])
     if found != tuple(side // 4 for side in image_size):
         raise UserError(

@@ -11,6 +11,7 @@ from mmdet.registry import MODELS
 
 from .base_solo_head import BaseSOLOHead
 from .features import apply_rows, doubled_levels_strides
+from .outputs import HeadOutputs
 
 
 @MODELS.register_module()
@@ -34,28 +35,20 @@ class SOLOHead(BaseSOLOHead):
             nn.Conv2d(self.feat_channels, num_grid**2, 1) for num_grid in self.num_grids
         )
 
-    def mask_sources(
-        self, feats: Sequence[Tensor], levels: Sequence[Tensor]
-    ) -> list[tuple[Tensor, ...]]:
-        """Return for each level and image the tower's (C, h, w) output, at the level's stride."""
+    def mask_source(
+        self, outputs: HeadOutputs, level: int, images: Sequence[int]
+    ) -> tuple[Tensor, ...]:
+        """Return for each image the tower's (C, h, w) output, at the level's stride."""
         # Indexing image by image would give each a gradient of the whole batch's size.
-        return [self.mask_convs(with_coordinates(level)).unbind() for level in levels]
+        return self.mask_convs(with_coordinates(outputs.level(level, images))).unbind()
 
-    def cell_masks(
-        self,
-        source: tuple[Tensor, ...],
-        level: int,
-        images: Sequence[int],
-        cells: Sequence[Tensor],
-    ) -> Tensor:
+    def cell_masks(self, source: tuple[Tensor, ...], level: int, cells: Sequence[Tensor]) -> Tensor:
         """See `BaseSOLOHead.cell_masks`; one factor, at half the level's stride."""
         conv = self.conv_mask_list[level]
         assert isinstance(conv, nn.Conv2d) and conv.bias is not None
         chosen = torch.cat(tuple(cells))
         rows = conv.weight.flatten(1).index_select(0, chosen)
-        maps = apply_rows(
-            rows.split([len(part) for part in cells]), [source[image] for image in images]
-        )
+        maps = apply_rows(rows.split([len(part) for part in cells]), source)
         maps = maps + conv.bias.index_select(0, chosen)[:, None, None]
         # The cells stand in the batch's dimension, which may be empty for `interpolate`.
         return F.interpolate(maps[:, None], scale_factor=2, mode='bilinear').transpose(0, 1)

@@ -15,6 +15,7 @@ from mmdet.registry import MODELS
 from .base_solo_head import BaseSOLOHead
 from .features import apply_rows
 from .mask_feature_head import MaskFeatModule
+from .outputs import HeadOutputs
 
 # For one level: the cells' (S * S, C) kernels and the (C, h, w) mask feature, image by image.
 KernelSource = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
@@ -49,15 +50,18 @@ class SOLOV2Head(BaseSOLOHead):
         self.conv_kernel = nn.Conv2d(self.feat_channels, feature_head.out_channels, 3, padding=1)
         self.mask_strides = (feature_head.mask_stride,) * len(self.num_grids)
 
-    def mask_sources(self, feats: Sequence[Tensor], levels: Sequence[Tensor]) -> list[KernelSource]:
-        """Return for each level its kernels and, the same for all, the mask feature."""
+    def mask_source(self, outputs: HeadOutputs, level: int, images: Sequence[int]) -> KernelSource:
+        """Return the level's kernels and, the same for all levels, the mask feature."""
+        kernels = self.kernels(outputs.level(level, images), self.num_grids[level])
+        feature = self.mask_feature(outputs)
+        return kernels.unbind(), tuple(feature[image] for image in images or [0])
+
+    def mask_feature(self, outputs: HeadOutputs) -> tuple[Tensor, ...]:
+        """Return (C, h, w) for each image of the batch, computed when it is first asked for."""
         # The argument of that name, a dict, is gone by now.
         assert isinstance(self.mask_feature_head, MaskFeatModule)
-        mask_feature = self.mask_feature_head(feats).unbind()
-        return [
-            (self.kernels(level, num_grid).unbind(), mask_feature)
-            for level, num_grid in zip(levels, self.num_grids, strict=True)
-        ]
+        compute = self.mask_feature_head
+        return outputs.once('mask_feature', lambda: compute(outputs.feats).unbind())
 
     def kernels(self, level: Tensor, num_grid: int) -> Tensor:
         """Return the (B, S * S, C) kernels that one level's cells predict."""
@@ -65,19 +69,11 @@ class SOLOV2Head(BaseSOLOHead):
         gridded = F.interpolate(located, size=(num_grid, num_grid), mode='bilinear')
         return self.conv_kernel(self.kernel_convs(gridded)).flatten(2).transpose(1, 2)
 
-    def cell_masks(
-        self,
-        source: KernelSource,
-        level: int,
-        images: Sequence[int],
-        cells: Sequence[Tensor],
-    ) -> Tensor:
+    def cell_masks(self, source: KernelSource, level: int, cells: Sequence[Tensor]) -> Tensor:
         """See `BaseSOLOHead.cell_masks`; one factor, at the mask feature's stride."""
         kernels, mask_feature = source
-        chosen = [
-            kernels[image].index_select(0, part) for image, part in zip(images, cells, strict=True)
-        ]
-        return apply_rows(chosen, [mask_feature[image] for image in images])[None]
+        chosen = [rows.index_select(0, part) for rows, part in zip(kernels, cells, strict=True)]
+        return apply_rows(chosen, mask_feature)[None]
 
     def learnt_claims(self, targets: GridTargets) -> Tensor:
         """Return the indices of all claims."""

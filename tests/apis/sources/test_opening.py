@@ -204,6 +204,14 @@ def test_a_list_of_bytes(tmp_path):
         open_source(tmp_path / 'a.txt')
 
 
+@pytest.mark.parametrize(
+    ('source', 'said'), [('', 'has no name'), ('http://[::1/a.jpg', 'no address')]
+)
+def test_a_name_of_nothing(source, said):
+    with pytest.raises(UserError, match=said):
+        open_source(source)
+
+
 @pytest.mark.parametrize('source', [None, True, 1.5, [], np.float32(1), b'\xff\xd8', {'a.png': 1}])
 def test_what_is_no_source(source):
     with pytest.raises(UserError, match=r'is no source|is empty'):

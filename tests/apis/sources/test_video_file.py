@@ -42,6 +42,8 @@ def test_every_frame_at_its_time(video):
         assert picture.image.dtype == np.uint8
         assert_is_scene(picture.image, picture.frame)
     assert opened.broken == opened.notes == []
+    with pytest.raises(UserError, match=r'a\.mp4 has been gone through: open it again'):
+        list(opened)
 
 
 def test_a_telephone_held_upright(video):

@@ -101,6 +101,7 @@ def test_claims_are_split_by_level_and_image():
         for image, cells in enumerate(claims.cells):
             here = [index for index in expected if targets.image[index] == image]
             assert cells.tolist() == targets.cell[here].tolist()
+            assert (image in claims.images) == bool(here)
         assert claims.instances.tolist() == targets.instance[expected].tolist()
     assert [len(claims.cells) for claims in levels] == [3, 3, 3]
     assert len(levels[0].instances) > 0 and len(levels[2].instances) > 0

@@ -15,18 +15,17 @@ def test_masks_have_their_levels_stride(head, feats):
     outputs = head(feats)
     assert outputs.mask_size == (24, 32)
     for level, stride in enumerate(head.mask_strides):
-        masks = head.cell_masks(outputs.mask_sources[level], level, [0], [torch.tensor([0, 1])])
+        masks = head.cell_masks(head.source(outputs, level, [0]), level, [torch.tensor([0, 1])])
         assert masks.shape == (head.num_factors, 2, 96 // stride, 128 // stride)
 
 
 def test_a_cells_mask_does_not_depend_on_what_else_is_drawn(head, feats):
     outputs = head(feats)
     for level, num_grid in enumerate(head.num_grids):
-        of_level = outputs.mask_sources[level]
         every = torch.arange(num_grid**2)
-        all_masks = head.cell_masks(of_level, level, [0, 1], [every, every])
+        all_masks = head.cell_masks(head.source(outputs, level, [0, 1]), level, [every, every])
         some = [torch.tensor([3, 0, 3]), torch.tensor([num_grid**2 - 1])]
-        masks = head.cell_masks(of_level, level, [1, 0], some)
+        masks = head.cell_masks(head.source(outputs, level, [1, 0]), level, some)
         expected = all_masks[:, torch.cat((some[0] + num_grid**2, some[1]))]
         torch.testing.assert_close(masks, expected, atol=1e-4, rtol=1e-4)
 

@@ -43,8 +43,8 @@ def test_a_mask_is_its_columns_map_times_its_rows(kind, build_head, feats):
     outputs = head(feats)
     level, row, column = 1, 6, 2
     cell = torch.tensor([row * head.num_grids[level] + column])
-    x, y = head.cell_masks(outputs.mask_sources[level], level, [1], [cell])
-    columns, rows = (torch.stack(part) for part in outputs.mask_sources[level])
+    x, y = head.cell_masks(head.source(outputs, level, [1]), level, [cell])
+    columns, rows = (torch.stack(part) for part in head.source(outputs, level, [0, 1]))
     doubled = [F.interpolate(part, scale_factor=2, mode='bilinear') for part in (columns, rows)]
     expected_x = head.conv_mask_list_x[level](doubled[0])[1, column]
     expected_y = head.conv_mask_list_y[level](doubled[1])[1, row]

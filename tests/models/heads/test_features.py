@@ -4,7 +4,8 @@ import torch
 from mmdet.errors import UserError
 from mmdet.models.heads.features import (
     apply_rows,
-    check_sizes,
+    check_padding,
+    check_pyramid,
     doubled_levels_strides,
     flatten_cells,
     resize_ends,
@@ -48,15 +49,15 @@ def test_masks_of_doubled_levels_have_half_the_strides():
 
 
 def test_sizes_that_fit_pass(feats):
-    check_sizes(feats, (96, 128))
+    check_padding((96, 128))
+    check_pyramid(feats, (96, 128))
 
 
-@pytest.mark.parametrize(
-    ('size', 'message'), [((90, 128), 'pad_size_divisor=32'), ((128, 128), r'is \(24, 32\)')]
-)
-def test_sizes_that_do_not_fit_are_named(feats, size, message):
-    with pytest.raises(UserError, match=message):
-        check_sizes(feats, size)
+def test_sizes_that_do_not_fit_are_named(feats):
+    with pytest.raises(UserError, match='pad_size_divisor=32'):
+        check_padding((90, 128))
+    with pytest.raises(UserError, match=r'is \(24, 32\)'):
+        check_pyramid(feats, (128, 128))
 
 
 def test_maps_of_constants_stay_constant():

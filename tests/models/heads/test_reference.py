@@ -98,7 +98,7 @@ def test_pyramid(case):
 
 def test_positives(case):
     head = case.model.mask_head
-    truth, targets = head.targets(case.batch['data_samples'])
+    truth, targets, _ = head.targets(case.batch['data_samples'])
     labels = targets.labels.split([num_grid**2 for num_grid in head.num_grids], dim=1)
     ours = []
     for index in head.learnt_claims(targets).tolist():

@@ -14,11 +14,11 @@ def test_a_cells_mask_is_its_channel_of_the_published_form(head, feats):
     """Resize first, convolve to all S * S maps, then pick: what the published code does."""
     outputs = head(feats)
     for level, num_grid in enumerate(head.num_grids):
-        of_level = outputs.mask_sources[level]
-        doubled = F.interpolate(torch.stack(of_level), scale_factor=2, mode='bilinear')
+        features = torch.stack(head.source(outputs, level, [0, 1]))
+        doubled = F.interpolate(features, scale_factor=2, mode='bilinear')
         all_maps = head.conv_mask_list[level](doubled)
         cells = torch.tensor([0, num_grid**2 - 1, 4, 4])
-        masks = head.cell_masks(of_level, level, [1, 0], [cells, cells[:2]])
+        masks = head.cell_masks(head.source(outputs, level, [1, 0]), level, [cells, cells[:2]])
         expected = torch.cat((all_maps[1, cells], all_maps[0, cells[:2]]))
         torch.testing.assert_close(masks[0], expected, atol=1e-5, rtol=1e-5)
 

@@ -15,9 +15,9 @@ def head(build_head):
 def test_a_mask_is_the_feature_convolved_with_the_cells_kernel(head, feats):
     outputs = head(feats)
     for level in range(5):
-        kernels, mask_feature = outputs.mask_sources[level]
+        kernels, mask_feature = head.source(outputs, level, [0, 1])
         cells = torch.tensor([5, 0])
-        masks = head.cell_masks(outputs.mask_sources[level], level, [1], [cells])
+        masks = head.cell_masks(head.source(outputs, level, [1]), level, [cells])
         weight = kernels[1][cells][:, :, None, None]
         expected = F.conv2d(mask_feature[1][None], weight)
         torch.testing.assert_close(masks, expected, atol=1e-5, rtol=1e-5)
