@@ -1,5 +1,6 @@
 """What many tests share: the scope, a small model, a small data set on disk."""
 
+import gc
 import os
 import random
 import signal
@@ -81,6 +82,8 @@ def shared() -> Path:
 def shapes_root(tmp_path_factory) -> Path:
     """A data set in COCO's layout: 12 images to train on, 7 to validate with."""
     root = tmp_path_factory.mktemp('data') / 'shapes'
+    # It forks, and to free a video's decoder without its threads crashes the new process.
+    gc.collect()
     draw_dataset(str(root), num_train=12, num_val=7, seed=3)
     return root
 
