@@ -137,6 +137,9 @@ class _Module:
 @cache
 def _library() -> torch.library.Library:
     """Register the device, once in a process; the kernels live as long as what this returns."""
+    # Autograd starts a thread for each device at its first backward pass, and a process that has
+    # such threads cannot be forked: let it start none for this one.
+    torch.ones((), requires_grad=True).backward()
     _setup_privateuseone_for_python_backend(NAME, backend_module=_Module())
     library = torch.library.Library('aten', 'IMPL')
     for name, op in _FACTORIES.items():

@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+import torch
 import torch.distributed as dist
 
 from mmdet.errors import exit_on_user_error
@@ -32,6 +34,8 @@ def run(work: Callable[[int], object], folder: Path, *, processes: int = 2) -> l
         folder: for the output.
         processes: how many.
     """
+    if torch.cuda.is_available():
+        pytest.skip('the processes are forked, which a GPU does not bear')
     folder.mkdir(exist_ok=True)
     port = free_port()
 

@@ -56,7 +56,8 @@ class CountFirst(Hook):
     ('kind', 'steps', 'threads'),
     [
         ('solo', 6, 1),
-        # With several, sums must not depend on who is first.
+        # With several, sums must not depend on who is first. Where other programs use the cores,
+        # OMP_WAIT_POLICY=passive keeps threads from spinning for each other, for minutes.
         *(pytest.param(kind, 50, 2, marks=pytest.mark.long) for kind in ALL_HEADS),
     ],
 )
