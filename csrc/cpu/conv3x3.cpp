@@ -99,16 +99,18 @@ struct Weight {
     const float *at(int64_t o, int64_t i) const { return data + o * out_step + i * in_step; }
 };
 
-// Floats for a while, in large pages where the system has them, which saved 20 to 35% of a call's time: small ones
-// are up to 10,000, each to be cleared and looked up.
+// Floats for a while. Many lie in large pages, where the system has them, which saved 20 to 35% of a call's time:
+// small ones are up to 10,000, each to be cleared and looked up. For few, a large page is more than they need.
 class Scratch {
   public:
     explicit Scratch(int64_t size) {
-        constexpr int64_t kLargePage = int64_t{1} << 21;
-        const int64_t bytes = parts(size * sizeof(float), kLargePage) * kLargePage;
-        data_ = static_cast<float *>(std::aligned_alloc(kLargePage, bytes));
+        constexpr int64_t kLargePage = int64_t{1} << 21, kCacheLine = 64, kFloat = sizeof(float);
+        const bool many = size * kFloat > kLargePage / 2;
+        const int64_t unit = many ? kLargePage : kCacheLine;
+        const int64_t bytes = parts(size * kFloat, unit) * unit;
+        data_ = static_cast<float *>(std::aligned_alloc(unit, bytes));
         STD_TORCH_CHECK(data_, "no memory is left for ", bytes, " bytes");
-        madvise(data_, bytes, MADV_HUGEPAGE);  // if it is not heeded, nothing is lost
+        if (many) madvise(data_, bytes, MADV_HUGEPAGE);  // if it is not heeded, nothing is lost
     }
     ~Scratch() { std::free(data_); }
     Scratch(const Scratch &) = delete;

@@ -122,7 +122,7 @@ MMDET_INLINE void transform_tile(const float *const *pixels, int64_t channel, in
 }
 
 // The product of `depth` columns and rows: sums[r][j] (+)= sum over k of a[k][r] * b[k][j], for `rows` rows and
-// `vectors` vectors. In `b` and the sums a row is kPanel long. The numbers of `a` lie either as `stack_tiles`
+// `vectors` vectors. In `b` and the sums a row is kPanel long. The numbers of `a` lie either as `gather`
 // packs them, kWidth columns of kRows rows after the other, or with rows side by side, `step` from one
 // column to the next.
 using Product = void(int64_t depth, const float *a, int64_t step, const float *b, float *sums, bool add);

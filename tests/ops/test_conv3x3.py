@@ -249,7 +249,17 @@ def test_large_shapes_are_the_kernels(kernel):
     assert_close([conv3x3(images, weight, bias)], [by_pytorch(images, weight, bias)])
 
 
-@pytest.mark.parametrize('shape', [(1, 32, 32, 12, 12), (1, 3, 32, 48, 64), (1, 32, 3, 48, 64)])
+@pytest.mark.parametrize(
+    'shape',
+    [
+        (1, 32, 32, 12, 12),
+        (1, 3, 32, 48, 64),
+        (1, 32, 3, 48, 64),
+        (1, 32, 32, 1, 999),
+        (1, 640, 16, 32, 32),
+        (1, 16, 640, 32, 32),
+    ],
+)
 def test_small_shapes_are_pytorchs(kernel, shape):
     images, weight, bias, _ = random_case(shape)
     assert called_ops(lambda: conv3x3(images, weight, bias)) == set()
@@ -282,6 +292,8 @@ def test_compilers_see_a_plain_convolution(kernel):
     exported = torch.export.export(Layer(), case)
     targets = {str(node.target) for node in exported.graph.nodes if node.op == 'call_function'}
     assert targets == {'aten.conv2d.default'}
+    traced = torch.jit.trace(Layer(), case, check_trace=False)
+    assert 'aten::_convolution' in str(traced.graph) and 'mmdet_solo' not in str(traced.graph)
     compiled = torch.compile(Layer(), backend='aot_eager', fullgraph=True)
     assert torch.equal(compiled(*case), by_pytorch(*case))
 
