@@ -225,6 +225,7 @@ Tensor weight_gradient(const Tensor &strided_grad, const Tensor &strided_input) 
     };
     share(across * along, across * along, [&](int64_t worker, int64_t, int64_t) {
         const int64_t column = worker / along, row = worker % along;
+        if (count_channels(column) == 0) return;  // the parts are whole vectors: there may be too few
         const int64_t begin = grad.tiles() * row / along, end = grad.tiles() * (row + 1) / along;
         for_even_parts(begin, end, Isa::kGradTiles, [&](int64_t first, int64_t last) {
             Isa::add_weight_gradient(input, column * channels, count_channels(column), grad, first, last,
