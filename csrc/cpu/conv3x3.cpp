@@ -100,12 +100,12 @@ struct Weight {
 };
 
 // Floats for a while. Many lie in large pages, where the system has them, which saved 20 to 35% of a call's time:
-// small ones are up to 10,000, each to be cleared and looked up. For few, a large page is more than they need.
+// small ones are up to 10,000, each to be cleared and looked up. Few fit where the last call's were, already cleared.
 class Scratch {
   public:
     explicit Scratch(int64_t size) {
         constexpr int64_t kLargePage = int64_t{1} << 21, kCacheLine = 64, kFloat = sizeof(float);
-        const bool many = size * kFloat > kLargePage / 2;
+        const bool many = size * kFloat > 2 * kLargePage;
         const int64_t unit = many ? kLargePage : kCacheLine;
         const int64_t bytes = parts(size * kFloat, unit) * unit;
         data_ = static_cast<float *>(std::aligned_alloc(unit, bytes));
