@@ -1,12 +1,14 @@
 """The operations that SOLO is made of, each as pure functions of tensors."""
 
 from ._extension import warn_of_slow_ops
+from .conv3x3 import conv3x3
 from .dice_loss import dice_loss
 from .focal_loss import sigmoid_focal_loss
 from .masks_to_rle import masks_to_rle
 from .matrix_nms import matrix_nms
 
 __all__ = [
+    'conv3x3',
     'dice_loss',
     'masks_to_rle',
     'matrix_nms',

@@ -14,6 +14,8 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 OPS = ('dice_loss', 'masks_to_rle', 'matrix_nms', 'sigmoid_focal_loss')
+# Elsewhere, and on CPUs without the instructions that they want, PyTorch's own are the quicker.
+CPU_OPS = ('conv3x3',)
 AUTOCAST_KEYS = ('AutocastCPU', 'AutocastCUDA')
 LIBRARY = Path(__file__).parents[1] / '_C.abi3.so'
 
@@ -39,14 +41,14 @@ def _has_kernel(op: str, device: str) -> bool:
 _WHY_ABSENT = _load()
 IS_LOADED = not _WHY_ABSENT
 _KERNELS = frozenset(
-    (op, device) for op in OPS for device in ('cpu', 'cuda') if _has_kernel(op, device)
+    (op, device) for op in (*OPS, *CPU_OPS) for device in ('cpu', 'cuda') if _has_kernel(op, device)
 )
 
 if IS_LOADED:
     # Autocast leaves the ops' arguments as they are: the kernels read half precision and count in
     # float32, where a cast before them would only make a copy.
     _autocast = torch.library.Library('mmdet_solo', 'IMPL')
-    for _op in OPS:
+    for _op in (*OPS, *CPU_OPS):
         for _key in AUTOCAST_KEYS:
             _autocast.impl(_op, torch.library.fallthrough_kernel, _key)
 

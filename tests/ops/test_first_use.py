@@ -11,14 +11,15 @@ import torch
 from torch._subclasses import FakeTensorMode
 
 from mmdet.ops import _first_use
-from mmdet.ops._extension import IS_LOADED, OPS
+from mmdet.ops._extension import CPU_OPS, IS_LOADED, OPS
 from mmdet.ops._first_use import FirstUse
 
 CPU = torch.device('cpu')
 ALL_OPS = """
 import torch
 from torch.utils.data import DataLoader
-from mmdet.ops import dice_loss, masks_to_rle, matrix_nms, sigmoid_focal_loss
+from mmdet.ops import conv3x3, dice_loss, masks_to_rle, matrix_nms, sigmoid_focal_loss
+from mmdet.ops.conv3x3 import conv3x3_reference
 from mmdet.ops.dice_loss import dice_loss_reference
 from mmdet.ops.focal_loss import sigmoid_focal_loss_reference
 from mmdet.ops.masks_to_rle import masks_to_rle_reference
@@ -26,6 +27,7 @@ from mmdet.ops.matrix_nms import matrix_nms_reference
 
 MASKS, LABELS, SCORES = torch.ones(3, 4, 4) > 0, torch.zeros(3).long(), torch.ones(3)
 LOGITS, TARGETS = torch.randn(3, 4, 4), MASKS.byte()
+IMAGES, WEIGHT = torch.randn(1, 32, 48, 48), torch.randn(32, 32, 3, 3)
 SIZES = dict(img_shape=(16, 16), ori_shape=(20, 20), threshold=0.5)
 
 
@@ -52,6 +54,8 @@ def agree():
     ]
     for found, wanted in pairs:
         torch.testing.assert_close(found, wanted)
+    pairs = conv3x3(IMAGES, WEIGHT), conv3x3_reference(IMAGES, WEIGHT)
+    torch.testing.assert_close(*pairs, atol=1e-3, rtol=0)
     rles = masks_to_rle(LOGITS, **SIZES), masks_to_rle_reference(LOGITS, **SIZES)
     assert rles[0].rles == rles[1].rles
 """
@@ -65,6 +69,7 @@ for name, kernel in dict(
     matrix_nms=lambda masks, labels, scores, kernel, sigma: scores / 2,
     dice_loss_backward=lambda grad, predictions, *_: torch.zeros_like(predictions),
     sigmoid_focal_loss=raises,
+    conv3x3_weight_gradient=lambda grad, input: grad.new_ones(35, 19, 3, 3),
     masks_to_rle=lambda maps, *_: (
         torch.tensor(list(b'0PP3') * len(maps)).byte(),
         torch.full((len(maps),), 4),
@@ -100,7 +105,7 @@ for found in DataLoader([0], num_workers=1, collate_fn=lambda _: matrix_nms(MASK
 """
         done = run(f'{ALL_OPS}{WRONG_KERNELS}agree()\nagree()\n{worker}', environment)
         assert done.returncode == 0, done.stderr
-        for op in OPS:
+        for op in (*OPS, *CPU_OPS):
             assert (done.stdout + done.stderr).count(f'kernel of {op} for cpu is not used') == 1
         assert 'no such instruction' in done.stdout + done.stderr
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from mmdet.ops import dice_loss, masks_to_rle, matrix_nms, sigmoid_focal_loss
 from mmdet.ops._extension import has_kernel
+from mmdet.ops.conv3x3 import conv3x3_reference
 from mmdet.ops.dice_loss import dice_loss_reference
 from mmdet.ops.focal_loss import sigmoid_focal_loss_reference
 from mmdet.ops.masks_to_rle import masks_to_rle_reference
@@ -28,7 +29,22 @@ from mmdet.ops.matrix_nms import matrix_nms_reference
 
 MASK_SIZE = 200, 336  # a quarter of an input of 800 x 1333, padded
 CELLS = 3872  # of the grids of all levels
+# (channels, height, width) of SOLO R50 on an input of 800 x 1333: the pyramid's levels, two
+# grids of the category branch, stages of the backbone; and of a small network
+CONVOLUTIONS = [
+    *((256, *size) for size in ((200, 336), (100, 168), (50, 84), (25, 42), (40, 40), (16, 16))),
+    *((64, 200, 336), (128, 100, 168), (512, 25, 42)),
+    *((32, 40, 40), (64, 20, 20), (16, 80, 80)),
+]
+
+
+def conv3x3_kernel(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """`conv3x3` without its choice, which leaves to PyTorch what the kernel is slower at."""
+    return torch.ops.mmdet_solo.conv3x3(input, weight, bias)
+
+
 IMPLEMENTATIONS = {
+    'conv3x3': (conv3x3_kernel, conv3x3_reference),
     'matrix_nms': (matrix_nms, matrix_nms_reference),
     'sigmoid_focal_loss': (sigmoid_focal_loss, sigmoid_focal_loss_reference),
     'dice_loss': (dice_loss, dice_loss_reference),
@@ -61,6 +77,28 @@ def blobs(count: int, device: str) -> Tensor:
 
 def make_cases(device: str) -> list[tuple[str, str, dict]]:
     """Return (op, description, arguments) of what is measured."""
+    return [*mask_cases(device), *(conv_cases() if device == 'cpu' else [])]
+
+
+def conv_cases() -> list[tuple[str, str, dict]]:
+    """Return convolutions of two images, each with as many outputs as inputs."""
+    return [
+        (
+            'conv3x3',
+            f'{channels} channels, {height} x {width}, and back',
+            dict(
+                input=torch.randn(2, channels, height, width)
+                .contiguous(memory_format=torch.channels_last)
+                .requires_grad_(),
+                weight=torch.randn(channels, channels, 3, 3, requires_grad=True),
+                bias=torch.randn(channels, requires_grad=True),
+            ),
+        )
+        for channels, height, width in CONVOLUTIONS
+    ]
+
+
+def mask_cases(device: str) -> list[tuple[str, str, dict]]:
     masks = blobs(500, device)
     scores = torch.rand(500, device=device).sort(descending=True).values
     size = '{} x {}'.format(*MASK_SIZE)
@@ -99,11 +137,11 @@ def make_cases(device: str) -> list[tuple[str, str, dict]]:
 
 
 def call(op: Callable, arguments: dict) -> None:
-    """Run an op, and its backward pass where an argument has a gradient."""
+    """Run an op, and its backward pass for the arguments that have a gradient."""
     result = op(**arguments)
     if isinstance(result, Tensor) and result.requires_grad:
-        leaf = next(each for each in arguments.values() if each.requires_grad)
-        torch.autograd.grad(result.sum(), leaf)
+        leaves = [each for each in arguments.values() if each.requires_grad]
+        torch.autograd.grad(result, leaves, result.detach())
 
 
 def measure_ms(run: Callable[[], None], device: str, seconds: float) -> float:

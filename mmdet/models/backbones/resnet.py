@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from mmdet.errors import UserError
-from mmdet.models.layers import reset_offsets
+from mmdet.models.layers import reset_offsets, use_conv3x3
 from mmdet.registry import MODELS
 
 # depth: block, and the number of them in each stage
@@ -126,6 +126,7 @@ class ResNet(BaseModule):
                     built.conv1.stride, built.conv2.stride = built.conv2.stride, built.conv1.stride
                 if dcn and stage_with_dcn[index]:
                     built.conv2 = _deformable(built.conv2, dcn)
+            use_conv3x3(stage)
             setattr(self, f'layer{index + 1}', stage)
         self.stages = [f'layer{index + 1}' for index in range(num_stages)]
         self._freeze()

@@ -32,7 +32,7 @@ from mmdet.models.assigners import (
     gather_ground_truth,
     split_claims,
 )
-from mmdet.models.layers import conv_tower, reset_offsets
+from mmdet.models.layers import Conv3x3, conv_tower, reset_offsets
 from mmdet.models.postprocess import DecodeConfig, decode
 from mmdet.models.views import View
 from mmdet.registry import MODELS
@@ -141,7 +141,7 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
                 'must not activate again: set activate=False in loss_mask'
             )
         self.cls_convs = self.tower(self.in_channels)
-        self.conv_cls = nn.Conv2d(self.feat_channels, self.num_classes, 3, padding=1)
+        self.conv_cls = Conv3x3(self.feat_channels, self.num_classes, 3, padding=1)
 
     def _check_arguments(self) -> None:
         if not len(self.strides) == len(self.scale_ranges) == len(self.num_grids):

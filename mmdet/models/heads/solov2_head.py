@@ -5,11 +5,11 @@ from dataclasses import InitVar, dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmdet.errors import UserError
 from mmdet.models.assigners import GridTargets
-from mmdet.models.layers import with_coordinates
+from mmdet.models.layers import Conv3x3, with_coordinates
 from mmdet.registry import MODELS
 
 from .base_solo_head import BaseSOLOHead
@@ -47,7 +47,7 @@ class SOLOV2Head(BaseSOLOHead):
         arguments: dict = {**mask_feature_head, 'in_channels': self.in_channels}
         feature_head = MaskFeatModule(**arguments)
         self.mask_feature_head = feature_head
-        self.conv_kernel = nn.Conv2d(self.feat_channels, feature_head.out_channels, 3, padding=1)
+        self.conv_kernel = Conv3x3(self.feat_channels, feature_head.out_channels, 3, padding=1)
         self.mask_strides = (feature_head.mask_stride,) * len(self.num_grids)
 
     def mask_source(self, outputs: HeadOutputs, level: int, images: Sequence[int]) -> KernelSource:

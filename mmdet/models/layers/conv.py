@@ -5,6 +5,8 @@ from torch import nn
 
 from mmdet.registry import MODELS
 
+from .conv3x3 import Conv3x3
+
 
 def conv_block(
     in_channels: int,
@@ -21,11 +23,13 @@ def conv_block(
         out_channels: of the output.
         kernel_size: odd.
         norm_cfg: norm layer, for example `dict(type='GN', num_groups=32)`.
-        conv_cfg: another convolution than `nn.Conv2d`, for example `dict(type='DCNv2')`.
+        conv_cfg: another convolution than an ordinary one, for example `dict(type='DCNv2')`.
     """
+    # The class, since mmcv looks names up in whatever scope is active.
     if conv_cfg is not None:
-        # The class, since mmcv looks names up in whatever scope is active.
         conv_cfg = {**conv_cfg, 'type': MODELS.get(conv_cfg['type'])}
+    elif kernel_size == 3:
+        conv_cfg = dict(type=Conv3x3)
     return ConvModule(
         in_channels,
         out_channels,

@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmdet.errors import UserError
+from mmdet.models.layers import Conv3x3
 from mmdet.registry import MODELS
 
 
@@ -47,7 +48,15 @@ class FPN(BaseModule):
             for channels in used
         )
         self.fpn_convs = nn.ModuleList(
-            ConvModule(out_channels, out_channels, 3, padding=1, norm_cfg=norm_cfg, act_cfg=None)
+            ConvModule(
+                out_channels,
+                out_channels,
+                3,
+                padding=1,
+                conv_cfg=dict(type=Conv3x3),
+                norm_cfg=norm_cfg,
+                act_cfg=None,
+            )
             for _ in used
         )
 

@@ -1,8 +1,7 @@
 import pytest
 import torch
-from torch import nn
 
-from mmdet.models.layers import DeformConv2d, conv_block, conv_tower
+from mmdet.models.layers import Conv3x3, DeformConv2d, conv_block, conv_tower
 
 NORM = dict(type='GN', num_groups=2)
 
@@ -34,5 +33,5 @@ def test_which_convolutions_deform(everywhere, kinds):
     tower = conv_tower(
         3, 4, 3, norm_cfg=NORM, dcn_cfg=dict(type='DCN'), dcn_apply_to_all_conv=everywhere
     )
-    expected = [DeformConv2d if deforms else nn.Conv2d for deforms in kinds]
+    expected = [DeformConv2d if deforms else Conv3x3 for deforms in kinds]
     assert [type(block.conv) for block in tower] == expected
