@@ -18,6 +18,9 @@ from tests.devices import remote_device
 
 REPO = Path(__file__).parents[1]
 
+# Tests import PyAV by themselves, too: see `mmdet.apis.sources.video_file`.
+os.register_at_fork(before=gc.collect)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption('--faults', action='store_true', help='run the tests that take minutes, too')
@@ -82,8 +85,6 @@ def shared() -> Path:
 def shapes_root(tmp_path_factory) -> Path:
     """A data set in COCO's layout: 12 images to train on, 7 to validate with."""
     root = tmp_path_factory.mktemp('data') / 'shapes'
-    # It forks, and to free a video's decoder without its threads crashes the new process.
-    gc.collect()
     draw_dataset(str(root), num_train=12, num_val=7, seed=3)
     return root
 

@@ -4,7 +4,10 @@ OpenCV has them, too, but ends at the first broken frame without a word, and wri
 browsers show.
 """
 
+import gc
+import os
 from collections.abc import Generator, Iterator
+from functools import cache
 from os.path import dirname
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -43,7 +46,17 @@ def load_av() -> ModuleType:
         import av
     except ImportError:
         raise missing_package('videos and streams need PyAV', 'video') from None
+    _free_decoders_before_forks()
     return av
+
+
+@cache
+def _free_decoders_before_forks() -> None:
+    """A decoder that waits for the collector has threads, which a forked process has not.
+
+    Were it to free the decoder, it would crash: a data loader's worker, for one.
+    """
+    os.register_at_fork(before=gc.collect)
 
 
 class VideoFile:

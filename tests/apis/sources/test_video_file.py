@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import subprocess
 import sys
 
 import cv2
@@ -174,3 +175,25 @@ def test_pyav_is_not_installed(video, monkeypatch):
     monkeypatch.setitem(sys.modules, 'av', None)
     with pytest.raises(UserError, match=r"pip install 'mmdet-solo\[video\]'"):
         open_source(video)
+
+
+FORK = """
+import gc, os, sys, weakref
+from mmdet.apis.sources.video_file import load_av
+class Decoder: pass
+load_av()
+gc.disable()
+left = Decoder()
+left.itself, gone = left, weakref.ref(left)
+del left
+child = os.fork()
+if not child:
+    os._exit(0)
+os.waitpid(child, 0)
+sys.exit(gone() is not None)
+"""
+
+
+def test_a_forked_process_finds_no_decoder_to_free(environment):
+    """Without its threads it would crash: a data loader's worker, in training after a video."""
+    assert subprocess.run([sys.executable, '-c', FORK], env=environment).returncode == 0
