@@ -55,10 +55,10 @@ def is_quicker(input: Tensor, weight: Tensor) -> bool:
     tile of 4 x 4 pixels, in time that grows with C, and the weight, in time that grows with C^2
     however few tiles there are. So it wants some channels, and tiles for each thread.
 
-    Measured with as many channels out as in, forward and backward, on one core with AVX-512 (torch
-    2.14.1) that other programs used too: between the limits and 450 tiles it took 0.3 to 0.8 of
-    the time, most near the limits and with 256 channels or more. Neither AVX2 nor more threads
-    were measured. `tools/analysis_tools/benchmark_ops.py --ops conv3x3` does it again.
+    Measured with as many channels out as in, forward and backward, on two quiet cores of an Intel
+    Xeon (torch 2.14.1; `tools/analysis_tools/benchmark_ops.py --ops conv3x3`): with AVX-512 it took
+    0.4 to 0.9 of the time between the limits and 8,400 tiles, and 1.3 times as long with half as
+    many tiles as the limit; held to AVX2, 0.2 to 0.8.
     """
     batch, in_channels, height, width = input.shape
     out_channels = weight.shape[0]
