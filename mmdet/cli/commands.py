@@ -22,6 +22,7 @@ COMMANDS = {
     'publish': Command('mmdet.cli.publish', 'make the file to hand out of a checkpoint'),
     'convert': Command('mmdet.cli.convert', "turn another code base's checkpoint into ours"),
     'predict': Command('mmdet.cli.predict', 'predict: pictures, folders, videos, cameras, streams'),
+    'browse': Command('mmdet.cli.browse', 'look at the images of a training with their masks'),
     'check-coco': Command(
         'mmdet.cli.check_coco', 'name what is wrong in a data set, and repair it'
     ),

@@ -1,0 +1,98 @@
+"""`mmdet-solo browse`: the images of a training with their masks, as its pipeline gives them."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import mmcv
+from mmengine.config import Config
+from mmengine.utils import track_iter_progress
+
+from mmdet.engine.config import load_config, require_stage
+from mmdet.engine.config.overrides import CfgOptions
+from mmdet.engine.hooks.visualization_hook import common_folder, picture_name
+from mmdet.errors import UserError
+from mmdet.registry import DATASETS
+from mmdet.utils import register_all_modules
+from mmdet.visualization import DetLocalVisualizer
+from mmdet.visualization.window import Window
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line, this process's own if it is None."""
+    parser = argparse.ArgumentParser(description='Look at the data of a training')
+    parser.add_argument('config', help='config file, or the name of a shipped one')
+    parser.add_argument('--output-dir', metavar='DIR', help='write the pictures into this folder')
+    parser.add_argument('--not-show', action='store_true', help='open no window')
+    parser.add_argument(
+        '--show-interval',
+        type=float,
+        default=2,
+        metavar='SECONDS',
+        help='for how long each is shown; 0 waits for a key; q ends',
+    )
+    parser.add_argument('--data-root', help='the data set, in the layout that the config expects')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=CfgOptions,
+        metavar='KEY=VALUE',
+        help='override settings of the config: a.b=1 c="[1,2]" d="(3,4)"',
+    )
+    # What `load_config` reads of other tools; nothing is launched, and no work directory written.
+    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Show or write each image of `train_dataloader.dataset`, as one pass over it draws them.
+
+    Args:
+        argv: the command line without the program's name; this process's own if it is None.
+
+    Raises:
+        UserError: something that the user can mend.
+    """
+    args = parse_args(argv)
+    if args.not_show and not args.output_dir:
+        raise UserError('nothing would be shown or written: name --output-dir DIR')
+    cfg = load_config(args)
+    require_stage(cfg, 'train', source=args.config)
+    register_all_modules()
+    window = None if args.not_show else _open_window(args.show_interval)
+    written = _browse(cfg, output_dir=args.output_dir, window=window)
+    if args.output_dir:
+        print(f'\n{written} pictures in {args.output_dir}')
+
+
+def _open_window(show_interval: float) -> Window:
+    try:
+        return Window(show_interval)
+    except UserError as error:
+        reason = str(error).split(';')[0]
+        raise UserError(f'{reason}; --not-show --output-dir DIR writes the pictures') from None
+
+
+def _browse(cfg: Config, *, output_dir: str | None, window: Window | None) -> int:
+    """Return the number of pictures that were drawn, until the window ends it."""
+    dataset = DATASETS.build(cfg.train_dataloader['dataset'])
+    visualizer = DetLocalVisualizer()
+    visualizer.dataset_meta = dataset.metainfo
+    folder = common_folder(dataset)
+    number = 0
+    for index in track_iter_progress(range(len(dataset))):
+        item = dataset[index]
+        sample = item['data_samples']
+        image = item['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
+        visualizer.add_datasample(Path(sample.img_path).stem, image, sample, draw_pred=False)
+        picture = visualizer.get_image()[..., ::-1]
+        number += 1
+        if output_dir:
+            # An image may come more than once, and differ.
+            name = picture_name(sample.img_path, folder)
+            mmcv.imwrite(picture, str(Path(output_dir, f'{index}_{Path(name).name}')))
+        if window and not window.show(picture, is_frame=False):
+            break
+    if window:
+        window.close()
+    return number
