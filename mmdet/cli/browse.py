@@ -4,17 +4,16 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import mmcv
 from mmengine.config import Config
 from mmengine.utils import track_iter_progress
 
-from mmdet.engine.config import load_config, require_stage
-from mmdet.engine.config.overrides import CfgOptions
-from mmdet.engine.hooks.visualization_hook import common_folder, picture_name
+from mmdet.engine.config import add_config_arguments, load_config, require_stage
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 from mmdet.utils import register_all_modules
+from mmdet.utils.files import check_folder
 from mmdet.visualization import DetLocalVisualizer
+from mmdet.visualization.image_file import picture_suffix, write_image
 from mmdet.visualization.window import Window
 
 
@@ -31,14 +30,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='SECONDS',
         help='for how long each is shown; 0 waits for a key; q ends',
     )
-    parser.add_argument('--data-root', help='the data set, in the layout that the config expects')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptions,
-        metavar='KEY=VALUE',
-        help='override settings of the config: a.b=1 c="[1,2]" d="(3,4)"',
-    )
+    add_config_arguments(parser)
     # What `load_config` reads of other tools; nothing is launched, and no work directory written.
     parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
     return parser.parse_args(argv)
@@ -58,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError('nothing would be shown or written: name --output-dir DIR')
     cfg = load_config(args)
     require_stage(cfg, 'train', source=args.config)
+    if args.output_dir:
+        check_folder(Path(args.output_dir))
     register_all_modules()
     window = None if args.not_show else _open_window(args.show_interval)
     written = _browse(cfg, output_dir=args.output_dir, window=window)
@@ -78,19 +72,19 @@ def _browse(cfg: Config, *, output_dir: str | None, window: Window | None) -> in
     dataset = DATASETS.build(cfg.train_dataloader['dataset'])
     visualizer = DetLocalVisualizer()
     visualizer.dataset_meta = dataset.metainfo
-    folder = common_folder(dataset)
     number = 0
     for index in track_iter_progress(range(len(dataset))):
         item = dataset[index]
         sample = item['data_samples']
         image = item['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
-        visualizer.add_datasample(Path(sample.img_path).stem, image, sample, draw_pred=False)
+        path = Path(sample.img_path)
+        visualizer.add_datasample(path.stem, image, sample, draw_pred=False)
         picture = visualizer.get_image()[..., ::-1]
         number += 1
         if output_dir:
             # An image may come more than once, and differ.
-            name = picture_name(sample.img_path, folder)
-            mmcv.imwrite(picture, str(Path(output_dir, f'{index}_{Path(name).name}')))
+            file = f'{index}_{path.stem}{picture_suffix(sample.img_path)}'
+            write_image(Path(output_dir, file), picture)
         if window and not window.show(picture, is_frame=False):
             break
     if window:

@@ -42,3 +42,18 @@ def test_a_mistake_is_one_line(config, monkeypatch):
     monkeypatch.delenv('DISPLAY', raising=False)
     with pytest.raises(UserError, match='no display; --not-show --output-dir DIR'):
         main([config])
+
+
+def test_a_folder_that_cannot_be_written_is_named(config, shapes_root, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(UserError, match='file cannot be written'):
+        main(
+            [
+                config,
+                '--not-show',
+                '--output-dir',
+                f'{tmp_path}/file',
+                '--data-root',
+                str(shapes_root),
+            ]
+        )

@@ -1,13 +1,14 @@
 """Configs: read, changed by the command line, and checked before anything is built from them."""
 
 from .check import check_config, check_model, require_stage
-from .load import add_common_arguments, load_config, read_config
+from .load import add_common_arguments, add_config_arguments, load_config, read_config
 from .parts import datasets_of, is_a, metainfo_of, metrics_of, pipeline_of_tests
 from .shipped import find_config
 from .tta import with_tta
 
 __all__ = [
     'add_common_arguments',
+    'add_config_arguments',
     'check_config',
     'check_model',
     'datasets_of',

@@ -19,14 +19,7 @@ from .shipped import find_config
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that training and testing share."""
     parser.add_argument('--work-dir', help='folder for logs, checkpoints and metrics')
-    parser.add_argument('--data-root', help='the data set, in the layout that the config expects')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=CfgOptions,
-        metavar='KEY=VALUE',
-        help='override settings of the config: a.b=1 c="[1,2]" d="(3,4)"',
-    )
+    add_config_arguments(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -35,6 +28,18 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     # torch.distributed.launch passes it on.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that change a config."""
+    parser.add_argument('--data-root', help='the data set, in the layout that the config expects')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=CfgOptions,
+        metavar='KEY=VALUE',
+        help='override settings of the config: a.b=1 c="[1,2]" d="(3,4)"',
+    )
 
 
 def load_config(args: argparse.Namespace) -> Config:

@@ -70,7 +70,7 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
     `mask_source` what masks are drawn from, never all S * S masks, and draws in `cell_masks`.
 
     The mask branch works image by image and level by level: it is computed for those images alone
-    of which a mask is wanted at that level. On COCO a fifth to a third of all are not.
+    of which a mask is wanted at that level.
 
     Heads are dataclasses: each argument is a field, written once, in the class that introduces
     it, and the signature of a subclass names its own and all that it inherits.
@@ -284,10 +284,10 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
 
     def total_mask_loss(self, outputs: HeadOutputs, targets: BatchTargets) -> Tensor:
         """Return the sum of the mask loss over all claims that are learnt."""
-        every_image = tuple(range(len(targets.grid.labels)))
+        all_at_once = tuple(range(len(targets.grid.labels))) if self.mixes_images() else None
         losses = []
         for level, claims in enumerate(targets.learnt):
-            images = every_image if self.mixes_images() else claims.images
+            images = claims.images if all_at_once is None else all_at_once
             source = self.source(outputs, level, images)
             # A level that no image needs takes part: DDP wants a gradient for every parameter.
             cells = [claims.cells[image] for image in images] or [claims.instances]
