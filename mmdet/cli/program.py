@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
+from mmdet.engine.processes import leaving_at_the_end
 from mmdet.errors import exit_on_user_error
 
 
@@ -12,5 +13,5 @@ def run(main: Callable[[], object]) -> None:
 
     Where torchrun started the process, it learns of what it failed.
     """
-    with exit_on_user_error():
+    with exit_on_user_error(), leaving_at_the_end():
         record(main)()

@@ -15,6 +15,11 @@ def host_group() -> dist.ProcessGroup:
     return _host_group(world)
 
 
+def forget_host_group() -> None:
+    """Let go of the group, so that it can end."""
+    _host_group.cache_clear()
+
+
 @cache
 def _host_group(world: dist.ProcessGroup) -> dist.ProcessGroup:
     group = dist.new_group(backend='gloo')

@@ -4,21 +4,29 @@ Whatever started them, torch's own variables say it from here on: RANK, WORLD_SI
 MASTER_ADDR and MASTER_PORT, which torchrun sets.
 """
 
+import gc
 import inspect
 import os
 import re
 import shutil
 import subprocess
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+
+# Its functions keep the group that there is at the first import, as a default, for ever: so before
+# there is one. See `leave_processes`.
+import torch.distributed.nn
 from mmengine.config import Config
 from torch.nn.parallel import DistributedDataParallel
 
 from mmdet.errors import UserError
+
+from .host_group import forget_host_group
 
 # What each launcher tells a process: its rank, their number, its rank on its machine.
 _VARIABLES = dict(
@@ -59,6 +67,37 @@ def start_processes(cfg: Config) -> None:
     timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
     dist.init_process_group('gloo', timeout=timedelta(seconds=timeout))
     cfg.model_wrapper_cfg.setdefault('device_ids', None)
+
+
+@contextmanager
+def leaving_at_the_end() -> Iterator[None]:
+    """Leave the other processes once a command is through, or was asked to stop and did.
+
+    After an error nothing is waited for.
+    """
+    try:
+        yield
+    except SystemExit as stop:
+        # The frames that it came through hold the runner, and that the groups.
+        traceback.clear_frames(stop.__traceback__)
+        leave_processes()
+        raise
+    leave_processes()
+
+
+def leave_processes() -> None:
+    """End what there is between this process and the others, and the threads that served it.
+
+    A thread of gloo lets go of the last message's tensors some time after the message has arrived.
+    Where Python is already ending by then, that aborts the process: what had gone well would end
+    with SIGABRT. So the groups have to end first, and they end with the last that refers to them:
+    the caller must have let go of the model's wrapper.
+    """
+    if not dist.is_initialized():
+        return
+    forget_host_group()
+    gc.collect()
+    dist.destroy_process_group()
 
 
 @contextmanager

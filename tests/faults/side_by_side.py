@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 
+from mmdet.engine.processes import leaving_at_the_end
 from mmdet.errors import exit_on_user_error
 
 
@@ -20,6 +20,12 @@ def free_port() -> str:
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         return str(free.getsockname()[1])
+
+
+def threads_of_groups() -> int:
+    """Return how many threads of this process serve its groups of processes, as Linux counts."""
+    names = [path.read_text() for path in Path('/proc/self/task').glob('*/comm')]
+    return sum('gloo' in name for name in names)
 
 
 def run(work: Callable[[int], object], folder: Path, *, processes: int = 2) -> list[int]:
@@ -46,13 +52,11 @@ def run(work: Callable[[int], object], folder: Path, *, processes: int = 2) -> l
         with (folder / f'output_{rank}').open('w', buffering=1) as sys.stdout:
             sys.stderr = sys.stdout
             try:
-                with exit_on_user_error():
+                with exit_on_user_error(), leaving_at_the_end():
                     work(rank)
             except Exception:
                 traceback.print_exc()
                 sys.exit(1)
-            if dist.is_initialized():
-                dist.destroy_process_group()
 
     fork = multiprocessing.get_context('fork')
     started = [fork.Process(target=start, args=(rank,)) for rank in range(processes)]

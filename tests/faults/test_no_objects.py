@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 from mmengine.config import Config
 
 from mmdet.datasets.shapes import CLASSES
 from mmdet.engine.launch import build_runner
+from mmdet.engine.processes import leave_processes
 from tests.faults import side_by_side
 from tests.faults.training import Losses, config
 from tests.samples import HEADS, MASK_FEATURE_HEAD
@@ -71,8 +71,10 @@ def test_both_go_on(shapes_root, tmp_path, tiny_model, no_objects, kinds, steps,
             runner.register_hook(losses, priority='VERY_HIGH')
             runner.train()
             assert runner.model.find_unused_parameters is False
-            dist.destroy_process_group()
             torch.save((losses.of, runner.model.module.state_dict()), tmp_path / f'{kind}_{rank}')
+            del runner
+            leave_processes()
+            assert side_by_side.threads_of_groups() == 0
 
     codes = side_by_side.run(work, tmp_path, processes=2)
     assert codes == [0, 0], [(tmp_path / f'output_{rank}').read_text() for rank in (0, 1)]

@@ -17,6 +17,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from mmdet.engine.checkpoint import load_from_http
+from mmdet.engine.processes import leave_processes
 from mmdet.errors import UserError
 
 
@@ -162,7 +163,7 @@ def process(rank: int, port: int, urls: list[str], folder: str) -> None:
         except UserError as error:
             said.append(str(error))
     torch.save(said, Path(folder, str(rank)))
-    dist.destroy_process_group()
+    leave_processes()
 
 
 def test_one_process_downloads_for_all(server, tmp_path):

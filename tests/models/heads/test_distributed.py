@@ -9,6 +9,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
+from mmdet.engine.processes import leave_processes
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from tests.samples import batch_of, sample_of
@@ -54,7 +55,8 @@ def worker(rank: int, config: dict, port: int, folder: str) -> None:
     if rank == 0:
         losses = {name: value / 2 for name, value in losses.items()}
         torch.save(dict(losses=losses, grads=grads), f'{folder}/two.pth')
-    dist.destroy_process_group()
+    del wrapped
+    leave_processes()
 
 
 def test_losses_and_gradients_are_those_of_one_process(tiny_model, tmp_path):
