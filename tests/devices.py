@@ -23,6 +23,17 @@ aten = torch.ops.aten
 NAME = 'remote'
 _COPIES = (aten.copy_.default, aten._to_copy.default)
 # What PyTorch makes tensors with where no tensor of the device is at hand, by the kernel's name
+# What tells the host how large its result is, or a number; `index` does it with booleans.
+_TELLING = (
+    aten._local_scalar_dense.default,
+    aten.nonzero.default,
+    aten.bincount.default,
+    aten.masked_select.default,
+    aten._unique2.default,
+    aten.unique_dim.default,
+    aten.unique_consecutive.default,
+    aten.repeat_interleave.Tensor,
+)
 _FACTORIES = {
     'empty.memory_format': aten.empty.memory_format,
     'empty_strided': aten.empty_strided.default,
@@ -61,6 +72,7 @@ class RemoteTensor(Tensor):
 
     def tolist(self) -> list | float:
         # PyTorch's own refuses subclasses; a copy that is asked for is allowed.
+        _note_wait('tolist')
         return self.local.tolist()
 
     def numpy(self, *, force: bool = False) -> object:
@@ -88,6 +100,8 @@ def _compute(op: Callable, *args: object, **kwargs: object) -> object:
     leaves = kwargs.get('device') not in (None, torch.device(NAME), torch.device(NAME, 0)) or (
         op is aten.copy_.default and not isinstance(args[0], RemoteTensor)
     )
+    if _waits(op, args, kwargs, leaves=leaves):
+        _note_wait(str(op))
     local_args, local_kwargs = pytree.tree_unflatten([_localise(item) for item in flat], structure)
     results = op(*local_args, **local_kwargs)
     if leaves:
@@ -99,6 +113,46 @@ def _compute(op: Callable, *args: object, **kwargs: object) -> object:
     return pytree.tree_map_only(
         Tensor, lambda item: same[id(item)] if id(item) in same else RemoteTensor(item), results
     )
+
+
+# Each that counts waits has a list here.
+_counts: list[list[str]] = []
+
+
+@contextmanager
+def waits() -> Iterator[list[str]]:
+    """Yield the names of the operations for which the host has to wait for the device, so far.
+
+    A GPU computes what it is told while the host goes on, until the host wants a number, or copies
+    to the device what it may change afterwards (without `non_blocking`): what
+    `torch.cuda.set_sync_debug_mode` complains of.
+    """
+    names: list[str] = []
+    _counts.append(names)
+    try:
+        yield names
+    finally:
+        # Not `remove`, which would take another list that is equal.
+        _counts[:] = [each for each in _counts if each is not names]
+
+
+def _note_wait(name: str) -> None:
+    for names in _counts:
+        names.append(name)
+
+
+def _waits(op: Callable, args: tuple, kwargs: dict, *, leaves: bool) -> bool:
+    if op in _TELLING or leaves:
+        return True
+    if op in (aten.index.Tensor, aten.index_put_.default):
+        return any(
+            index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1]
+        )
+    if op not in _COPIES:
+        return False
+    source = args[1] if op is aten.copy_.default else args[0]
+    is_asynchronous = kwargs.get('non_blocking') or (op is aten.copy_.default and args[2:] == (True,))
+    return not isinstance(source, RemoteTensor) and not is_asynchronous
 
 
 def _localise(item: object) -> object:

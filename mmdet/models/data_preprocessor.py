@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor, nn
 
+from mmdet.errors import UserError
 from mmdet.models.memory_format import in_quickest_order
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
@@ -25,7 +26,8 @@ class DetDataPreprocessor(ImgDataPreprocessor):
             way: its heads extend to the batch's size what masks they are given.
         bgr_to_rgb: swap the channels of images that were read as BGR.
         rgb_to_bgr: the reverse.
-        non_blocking: let copies to the device overlap with computation.
+        non_blocking: let copies to the device overlap with what the host does next; the data
+            loader's `pin_memory=True` makes them overlap with what the device does, too.
         batch_augments: configs of modules that, in training, take the inputs and data samples of
             a whole batch and return them changed.
     """
@@ -39,7 +41,7 @@ class DetDataPreprocessor(ImgDataPreprocessor):
         pad_mask: bool = False,
         bgr_to_rgb: bool = False,
         rgb_to_bgr: bool = False,
-        non_blocking: bool = False,
+        non_blocking: bool = True,
         batch_augments: Sequence[dict] | None = None,
     ) -> None:
         super().__init__(
@@ -47,10 +49,11 @@ class DetDataPreprocessor(ImgDataPreprocessor):
             std=std,
             pad_size_divisor=pad_size_divisor,
             pad_value=pad_value,
-            bgr_to_rgb=bgr_to_rgb,
-            rgb_to_bgr=rgb_to_bgr,
             non_blocking=non_blocking,
         )
+        if bgr_to_rgb and rgb_to_bgr:
+            raise UserError('set one of bgr_to_rgb and rgb_to_bgr in model.data_preprocessor')
+        self.swaps_channels = bgr_to_rgb or rgb_to_bgr
         self.pad_mask = pad_mask
         self.batch_augments = nn.ModuleList(map(MODELS.build, batch_augments or ()))
 
@@ -67,8 +70,13 @@ class DetDataPreprocessor(ImgDataPreprocessor):
 
         In memory the images lie as `memory_format` says.
         """
-        moved = super().forward(data, training)
+        moved = self.cast_data(data)
         assert isinstance(moved, dict)  # as was given
+        if self.swaps_channels:
+            # The base class does it by indices, which a GPU waits for.
+            moved['inputs'] = [image.flip(0) for image in moved['inputs']]
+        moved = super().forward(moved, training)
+        assert isinstance(moved, dict)
         inputs = moved['inputs']
         height, width = inputs.shape[-2:]
         # In testing the masks are annotations at the original size, to be drawn.

@@ -97,23 +97,25 @@ class LevelClaims(NamedTuple):
     instances: Tensor
 
 
-def split_claims(targets: GridTargets, chosen: Tensor, *, num_levels: int) -> list[LevelClaims]:
+def split_claims(
+    targets: GridTargets, chosen: Tensor, *, num_levels: int, device: torch.device
+) -> list[LevelClaims]:
     """Return some claims level by level, those of a level image by image.
-
-    The one place of a training step that waits for the device: what follows depends on how many
-    claims there are.
 
     Args:
         targets: with P claims.
         chosen: (P',) ascending indices of claims.
         num_levels: L.
+        device: of the tensors that are returned.
     """
     num_images = len(targets.labels)
     # Claims are sorted by level and image: cut them into a piece for each.
     group = targets.level[chosen] * num_images + targets.image[chosen]
     sizes = group.bincount(minlength=num_levels * num_images).tolist()
-    cells = targets.cell[chosen].split(sizes)
-    instances = targets.instance[chosen].split(sizes)
+    claims = torch.stack((targets.cell[chosen], targets.instance[chosen]))
+    cells, instances = (
+        each.split(sizes) for each in claims.to(device, non_blocking=True).unbind()
+    )
     pieces = [slice(first, first + num_images) for first in range(0, len(sizes), num_images)]
     return [
         LevelClaims(

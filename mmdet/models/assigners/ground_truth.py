@@ -21,13 +21,16 @@ _MAX_PIXELS = 1 << 27
 class GroundTruth:
     """The instances of a batch in the order of its images and annotations.
 
+    All but the masks is on the CPU, where shapes may depend on it without a wait for the device.
+
     Attributes:
         image: (T,) index of the image in the batch.
         labels: (T,) class indices.
         bboxes: (T, 4) xyxy in pixels of the input.
         centers: (T, 2) the masks' centres of mass, y and x, in pixels of the input.
         areas: (T,) numbers of pixels of the masks.
-        masks: (T, H / s, W / s) uint8 mask targets for each stride s that was asked for.
+        masks: (T, H / s, W / s) uint8 mask targets for each stride s that was asked for, on the
+            samples' device.
     """
 
     image: Tensor
@@ -47,6 +50,8 @@ def gather_ground_truth(
 ) -> GroundTruth:
     """Collect the annotations of a batch and scale its masks down.
 
+    The one place of a forward pass that waits for the device, once: for the masks' centres.
+
     The bitmaps at full size exist for one image at a time, and of that not for all of very many.
 
     Args:
@@ -65,9 +70,8 @@ def gather_ground_truth(
     mask_strides = set(mask_strides)
     centers: list[Tensor] = []
     areas: list[Tensor] = []
-    image: list[Tensor] = []
     scaled: dict[int, list[Tensor]] = {stride: [] for stride in mask_strides}
-    for index, sample in enumerate(batch_data_samples):
+    for sample in batch_data_samples:
         packed = sample.gt_instances.masks.pad(image_size)
         step = max(1, _MAX_PIXELS // (image_size[0] * image_size[1]))
         for start in range(0, max(1, len(packed)), step):
@@ -75,18 +79,39 @@ def gather_ground_truth(
             center, area = center_of_mass(masks)
             centers.append(center)
             areas.append(area)
-            image.append(area.new_full(area.shape, index, dtype=torch.long))
             for stride in mask_strides:
                 scaled[stride].append(scale_down(masks, stride))
     instances = [sample.gt_instances for sample in batch_data_samples]
+    labels, bboxes, center, area = _on_host(
+        torch.cat([instance.labels for instance in instances]),
+        torch.cat([instance.bboxes for instance in instances]),
+        torch.cat(centers),
+        torch.cat(areas),
+    )
+    sizes = torch.tensor([len(instance.labels) for instance in instances])
     return GroundTruth(
-        image=torch.cat(image),
-        labels=torch.cat([instance.labels for instance in instances]),
-        bboxes=torch.cat([instance.bboxes for instance in instances]),
-        centers=torch.cat(centers),
-        areas=torch.cat(areas),
+        image=torch.arange(len(sizes)).repeat_interleave(sizes),
+        labels=labels,
+        bboxes=bboxes,
+        centers=center,
+        areas=area,
         masks={stride: torch.cat(masks) for stride, masks in scaled.items()},
     )
+
+
+def _on_host(*tensors: Tensor) -> list[Tensor]:
+    """Return tensors of one length on the CPU, brought there together.
+
+    Args:
+        tensors: of numbers that float64 holds exactly, as it does whole numbers below 2^53.
+    """
+    columns = [tensor.flatten(1) if tensor.ndim > 1 else tensor[:, None] for tensor in tensors]
+    together = torch.cat([column.double() for column in columns], dim=1).cpu()
+    parts = together.split([column.shape[1] for column in columns], dim=1)
+    return [
+        part.reshape(tensor.shape).to(tensor.dtype)
+        for part, tensor in zip(parts, tensors, strict=True)
+    ]
 
 
 def center_of_mass(masks: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmdet.errors import UserError
 from mmdet.models.assigners import (
     GridTargets,
-    GroundTruth,
     LevelClaims,
     assign_grid,
     gather_ground_truth,
@@ -52,13 +51,13 @@ class BatchTargets(NamedTuple):
     """What a batch is to learn.
 
     Attributes:
-        truth: its instances.
-        grid: which cells learn them.
+        labels: (B, G) of the G cells of all levels; C for the background.
+        masks: (T, h, w) of the batch's instances, by stride.
         learnt: for each level the claims whose masks are learnt.
     """
 
-    truth: GroundTruth
-    grid: GridTargets
+    labels: Tensor
+    masks: dict[int, Tensor]
     learnt: list[LevelClaims]
 
 
@@ -252,12 +251,11 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         targets = targets or self.targets(batch_data_samples)
         check_pyramid(feats, batch_data_samples[0].batch_input_shape)
         outputs = self(feats)
-        num_pos = targets.grid.wins.sum()
+        num_pos = (targets.labels < self.num_classes).sum()
         all_reduce(num_pos)
         world_size = get_world_size()
         loss_mask = self.total_mask_loss(outputs, targets)
-        labels = targets.grid.labels.flatten()
-        loss_cls = self.category_loss(flatten_cells(outputs.cls_preds), labels)
+        loss_cls = self.category_loss(flatten_cells(outputs.cls_preds), targets.labels.flatten())
         return dict(
             loss_mask=loss_mask / (num_pos.clamp(min=1) / world_size),
             loss_cls=loss_cls / ((num_pos + 1) / world_size),
@@ -279,12 +277,15 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
             pos_scale=self.pos_scale,
             num_classes=self.num_classes,
         )
-        learnt = split_claims(grid, self.learnt_claims(grid), num_levels=len(self.num_grids))
-        return BatchTargets(truth, grid, learnt)
+        device = truth.masks[self.mask_strides[0]].device
+        learnt = split_claims(
+            grid, self.learnt_claims(grid), num_levels=len(self.num_grids), device=device
+        )
+        return BatchTargets(grid.labels.to(device, non_blocking=True), truth.masks, learnt)
 
     def total_mask_loss(self, outputs: HeadOutputs, targets: BatchTargets) -> Tensor:
         """Return the sum of the mask loss over all claims that are learnt."""
-        all_at_once = tuple(range(len(targets.grid.labels))) if self.mixes_images() else None
+        all_at_once = tuple(range(len(targets.labels))) if self.mixes_images() else None
         losses = []
         for level, claims in enumerate(targets.learnt):
             images = claims.images if all_at_once is None else all_at_once
@@ -294,7 +295,7 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
             factors = self.cell_masks(source, level, cells)
             if claims.images:
                 masks = factors[0] if self.mask_loss.activate else factors.sigmoid().prod(0)
-                wanted = targets.truth.masks[self.mask_strides[level]][claims.instances]
+                wanted = targets.masks[self.mask_strides[level]][claims.instances]
                 losses.append(self.mask_loss(masks, wanted))
             else:
                 losses.append(factors.sum())  # 0

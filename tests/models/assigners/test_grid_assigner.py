@@ -95,7 +95,7 @@ def test_claims_are_split_by_level_and_image():
         scale_ranges=((1, 99), (99, 100), (15, 99)),
     )
     chosen = torch.arange(0, len(targets.cell), 2)
-    levels = split_claims(targets, chosen, num_levels=3)
+    levels = split_claims(targets, chosen, num_levels=3, device=torch.device('cpu'))
     for level, claims in enumerate(levels):
         expected = [index for index in chosen.tolist() if targets.level[index] == level]
         for image, cells in enumerate(claims.cells):

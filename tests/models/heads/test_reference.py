@@ -98,15 +98,16 @@ def test_pyramid(case):
 
 def test_positives(case):
     head = case.model.mask_head
-    truth, targets, _ = head.targets(case.batch['data_samples'])
+    targets = head.targets(case.batch['data_samples'])
     labels = targets.labels.split([num_grid**2 for num_grid in head.num_grids], dim=1)
     ours = []
-    for index in head.learnt_claims(targets).tolist():
-        level, instance = targets.level[index].item(), targets.instance[index].item()
-        area = truth.masks[head.mask_strides[level]][instance].sum().item()
-        image, cell = targets.image[index].item(), targets.cell[index].item()
-        # The cell's label, which in SOLOv2 need not be that of the instance.
-        ours.append([image, level, cell, labels[level][image, cell].item(), area])
+    for level, claims in enumerate(targets.learnt):
+        areas = targets.masks[head.mask_strides[level]][claims.instances].sum((1, 2)).tolist()
+        claimed = [(image, cell) for image, cells in enumerate(claims.cells) for cell in cells]
+        for (image, cell), area in zip(claimed, areas, strict=True):
+            # The cell's label, which in SOLOv2 need not be that of the instance.
+            label = labels[level][image, cell].item()
+            ours.append([image, level, cell.item(), label, area])
     expected = case.arrays['positives_img_level_cell_label_area'].tolist()
     assert sorted(ours) == sorted(expected)
 
