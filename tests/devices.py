@@ -151,7 +151,9 @@ def _waits(op: Callable, args: tuple, kwargs: dict, *, leaves: bool) -> bool:
     if op not in _COPIES:
         return False
     source = args[1] if op is aten.copy_.default else args[0]
-    is_asynchronous = kwargs.get('non_blocking') or (op is aten.copy_.default and args[2:] == (True,))
+    is_asynchronous = kwargs.get('non_blocking') or (
+        op is aten.copy_.default and args[2:] == (True,)
+    )
     return not isinstance(source, RemoteTensor) and not is_asynchronous
 
 

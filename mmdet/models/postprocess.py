@@ -119,13 +119,16 @@ def decode(
     decayed = matrix_nms(
         found.masks, found.labels, found.scores, kernel=cfg.kernel, sigma=cfg.sigma
     )
-    kept = decayed.argsort(descending=True, stable=True)
-    kept = kept[decayed[kept] >= cfg.filter_thr]
-    kept = kept[: cfg.max_per_img] if cfg.max_per_img > 0 else kept
+    # Which are kept is decided on the host, which has to know how many of which level.
+    final, levels = torch.stack((decayed.double(), found.levels.double())).cpu().unbind()
+    order = final.argsort(descending=True, stable=True)
+    order = order[final[order] >= cfg.filter_thr]
+    order = order[: cfg.max_per_img] if cfg.max_per_img > 0 else order
+    kept = order.to(decayed.device, non_blocking=True)
     # Drawing a few masks again costs less than keeping the probabilities of all candidates.
     probabilities = decayed.new_empty(len(kept), *mask_size)
     for level in range(len(scores)):
-        here = (found.levels[kept] == level).nonzero()[:, 0]
+        here = (levels[order] == level).nonzero()[:, 0].to(kept.device, non_blocking=True)
         if len(here):
             probabilities[here] = draw(level, found.cells[kept[here]]).to(probabilities.dtype)
     masks = masks_to_rle(
@@ -151,18 +154,22 @@ def find_candidates(
         masks=scores[0].new_zeros(0, *mask_size, dtype=torch.bool),
     )
     chunk = max(1, _PIXELS_AT_ONCE // (mask_size[0] * mask_size[1]))
-    for level, level_scores in enumerate(scores):
-        by_cell = point_nms(level_scores.float()).flatten(1).T  # (S * S, C)
-        above = by_cell > cfg.score_thr
-        scoring = above.any(1).nonzero()[:, 0]
+    by_cell = [point_nms(each.float()).flatten(1).T for each in scores]  # (S * S, C) for each level
+    # On the host, which has to know how many there are: it asks the device once for all levels.
+    above = (torch.cat(by_cell) > cfg.score_thr).cpu().split([len(each) for each in by_cell])
+    for level, level_above in enumerate(above):
+        scoring = level_above.any(1).nonzero()[:, 0]
         # Of a level where none scores, nothing is asked: its mask branch need not run.
         for cells in scoring.split(chunk) if len(scoring) else ():
+            slot, label = level_above[cells].nonzero(as_tuple=True)
+            cells, slot, label = _together_on(scores[0].device, cells, slot, label)
             masks, areas, sureness = maskness(draw(level, cells), cfg.mask_thr)
-            usable = above[cells] & (areas > strides[level])[:, None]
-            slot, label = usable.nonzero(as_tuple=True)
+            is_large = areas > strides[level]
             kept = _merge(
                 kept,
-                scores=by_cell[cells[slot], label] * sureness[slot],
+                scores=torch.where(
+                    is_large[slot], by_cell[level][cells[slot], label] * sureness[slot], -1.0
+                ),
                 labels=label,
                 level=level,
                 cells=cells[slot],
@@ -171,6 +178,12 @@ def find_candidates(
                 limit=cfg.nms_pre,
             )
     return kept
+
+
+def _together_on(device: torch.device, *indices: Tensor) -> tuple[Tensor, ...]:
+    """Move indices from the host, without a wait for the device."""
+    moved = torch.cat(indices).to(device, non_blocking=True)
+    return moved.split([len(each) for each in indices])
 
 
 def _merge(
@@ -184,19 +197,27 @@ def _merge(
     slot: Tensor,
     limit: int,
 ) -> Candidates:
-    """Return the best `limit` of the kept and the new candidates.
+    """Return the best `limit` of the kept and the new candidates; a score below 0 is none.
 
     A stable sort of (kept, new) breaks ties by the order of arrival, as one sort of all would.
     A cell may score in many classes, so its mask, `masks[slot]`, is copied for survivors only.
     """
-    order = torch.cat((kept.scores, scores)).argsort(descending=True, stable=True)
+    scores = torch.cat((kept.scores, scores))
+    # On the host, once for all: where which mask comes from decides how much is copied.
+    found = scores.cpu()
+    order = found.argsort(descending=True, stable=True)
     order = order[:limit] if limit > 0 else order
-    old = order < len(kept.scores)
+    order = order[found[order] >= 0]
+    is_old = order < len(kept.scores)
+    to_old, to_new = is_old.nonzero()[:, 0], (~is_old).nonzero()[:, 0]
+    order, to_old, to_new, from_old, from_new = _together_on(
+        scores.device, order, to_old, to_new, order[is_old], order[~is_old] - len(kept.scores)
+    )
     merged_masks = masks.new_empty(len(order), *masks.shape[1:])
-    merged_masks[old] = kept.masks[order[old]]
-    merged_masks[~old] = masks[slot[order[~old] - len(kept.scores)]]
+    merged_masks[to_old] = kept.masks[from_old]
+    merged_masks[to_new] = masks[slot[from_new]]
     return Candidates(
-        scores=torch.cat((kept.scores, scores))[order],
+        scores=scores[order],
         labels=torch.cat((kept.labels, labels))[order],
         levels=torch.cat((kept.levels, torch.full_like(cells, level)))[order],
         cells=torch.cat((kept.cells, cells))[order],

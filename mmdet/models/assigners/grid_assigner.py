@@ -113,9 +113,7 @@ def split_claims(
     group = targets.level[chosen] * num_images + targets.image[chosen]
     sizes = group.bincount(minlength=num_levels * num_images).tolist()
     claims = torch.stack((targets.cell[chosen], targets.instance[chosen]))
-    cells, instances = (
-        each.split(sizes) for each in claims.to(device, non_blocking=True).unbind()
-    )
+    cells, instances = (each.split(sizes) for each in claims.to(device, non_blocking=True).unbind())
     pieces = [slice(first, first + num_images) for first in range(0, len(sizes), num_images)]
     return [
         LevelClaims(

@@ -58,3 +58,22 @@ def test_waits_are_counted(other_device):
         torch.zeros(3, device=other_device).copy_(there)
         (there > 0).sum()
     assert names == []
+
+
+@pytest.mark.parametrize('kind', [kind for kind in HEADS if 'dcn' not in kind])
+def test_of_a_result(kind, build_head, feats, other_device):
+    """Which cells score; of each level where some do, their masks' scores; which are kept; RLE."""
+    head = build_head(kind, test_cfg=dict(score_thr=0.1)).to(other_device)
+    levels = [level.to(other_device) for level in feats]
+    batch = samples(other_device)
+    drawn = []
+    cell_masks = head.cell_masks
+    head.cell_masks = lambda source, level, cells: (
+        drawn.append(level) or cell_masks(source, level, cells)
+    )
+    with devices.waits() as names, torch.no_grad():
+        results = head.predict(levels, batch)
+    assert all(len(result.scores) for result in results)
+    # Levels ascend while candidates are looked for, and again when what is kept is drawn.
+    assert set(drawn) == set(range(5))
+    assert len(names) == len(batch) * (1 + 5 + 1 + 1)
