@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
@@ -18,6 +19,8 @@ from mmdet.engine.processes import is_first_process
 from mmdet.engine.restart import was_restarted
 from mmdet.errors import UserError
 
+AMP_DTYPES = ('bfloat16', 'float16')
+
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line, this process's own if it is None."""
@@ -30,7 +33,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='go on from a checkpoint; without a name, from the latest in the work directory',
     )
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='',
+        choices=('', *AMP_DTYPES),
+        metavar='DTYPE',
+        help=(
+            f'train in mixed precision, {" or ".join(AMP_DTYPES)}; '
+            "without a name in the device's usual one"
+        ),
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
@@ -42,7 +55,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='find the largest train_dataloader.batch_size that fits into memory, by trying',
     )
     add_common_arguments(parser)
-    return parser.parse_args(argv)
+    return parser.parse_args(_without_ambiguity(sys.argv[1:] if argv is None else argv))
+
+
+def _without_ambiguity(argv: Sequence[str]) -> list[str]:
+    """Let `--amp` without a dtype stand before the config, as it may in mmdetection."""
+    following = [*argv[1:], '']
+    return [
+        '--amp=' if word == '--amp' and after not in AMP_DTYPES else word
+        for word, after in zip(argv, following, strict=True)
+    ]
 
 
 def main(argv: Sequence[str] | None = None, *, stages: Sequence[str] = ('train', 'val')) -> Runner:
@@ -58,9 +80,11 @@ def main(argv: Sequence[str] | None = None, *, stages: Sequence[str] = ('train',
     args = parse_args(argv)
     cfg = load_config(args)
     require_stage(cfg, 'train', source=args.config)
-    if args.amp:
+    if args.amp is not None:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        if args.amp:
+            cfg.optim_wrapper.dtype = args.amp
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise UserError(f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}')

@@ -72,7 +72,8 @@ class OptimWrapper(_ResumableAccumulation):
 class AmpOptimWrapper(_ResumableAccumulation, MMEngineAmpOptimWrapper):
     """mmengine's wrapper, which asks for a GPU; without one, bfloat16 on the CPU.
 
-    bfloat16 has float32's range: there is no loss to scale on the CPU.
+    bfloat16 has float32's range: `dynamic` scales no loss then, and the host need not read at each
+    step whether a scaled one overflowed.
 
     Args:
         loss_scale: `dynamic`, a number, or a dict for torch's GradScaler.
@@ -107,6 +108,8 @@ class AmpOptimWrapper(_ResumableAccumulation, MMEngineAmpOptimWrapper):
                 accumulative_counts=accumulative_counts,
                 clip_grad=clip_grad,
             )
+            if dtype == 'bfloat16' and loss_scale == 'dynamic':
+                self.loss_scaler = torch.amp.GradScaler('cuda', enabled=False)
             return
         if dtype not in (None, 'bfloat16'):
             raise UserError(f'mixed precision in {dtype} needs a GPU; on the CPU it is bfloat16')

@@ -39,3 +39,14 @@ def test_float16_needs_a_gpu():
     optimizer = torch.optim.SGD(torch.nn.Linear(2, 2).parameters(), lr=0.1)
     with pytest.raises(UserError, match='needs a GPU'):
         AmpOptimWrapper(optimizer=optimizer, dtype='float16')
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize(
+    ('dtype', 'loss_scale', 'scales'),
+    [('bfloat16', 'dynamic', False), ('bfloat16', 512.0, True), ('float16', 'dynamic', True)],
+)
+def test_a_gpu_scales_what_may_overflow_or_is_asked_for(dtype, loss_scale, scales):
+    optimizer = torch.optim.SGD(torch.nn.Linear(2, 2).cuda().parameters(), lr=0.1)
+    wrapper = AmpOptimWrapper(optimizer=optimizer, dtype=dtype, loss_scale=loss_scale)
+    assert wrapper.loss_scaler.is_enabled() == scales
