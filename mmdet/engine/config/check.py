@@ -106,6 +106,12 @@ def _problems(cfg: Mapping) -> Iterator[str]:
             yield f'{given[0]} needs {" and ".join(missing)} beside it'
     if cfg.get('param_scheduler') is not None and cfg.get('optim_wrapper') is None:
         yield 'param_scheduler needs optim_wrapper beside it'
+    if cfg.get('activation_checkpointing'):
+        # mmengine's way gives no gradient to a module whose inputs have none, and says nothing.
+        yield (
+            'activation_checkpointing would leave a backbone untrained: set '
+            'model.backbone.with_cp=True, which keeps as little'
+        )
     if cfg.get('runner_type') is not None:
         runner = dict(type=cfg['runner_type'])
         yield from check_object(runner, 'runner_type', Place(RUNNERS, supplied=None))

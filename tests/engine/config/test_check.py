@@ -343,6 +343,12 @@ def test_types_may_be_classes_or_carry_this_projects_scope(cfg):
 
 def test_settings_that_mmengine_and_torch_read_from_text(cfg):
     cfg['optim_wrapper']['clip_grad'] = dict(max_norm=35, norm_type='inf')
-    cfg |= dict(activation_checkpointing='backbone', efficient_conv_bn_eval='backbone')
+    cfg |= dict(efficient_conv_bn_eval='backbone')
     cfg['custom_hooks'] = [dict(type='ProfilerHook', on_trace_ready=dict(type='tb_trace'))]
     check_config(cfg)
+
+
+def test_mmengines_checkpointing_is_refused(cfg):
+    """It would train without a word, but not the backbone: see `ResNet`'s `with_cp`."""
+    cfg['activation_checkpointing'] = ['backbone']
+    assert 'model.backbone.with_cp=True' in complaint_of(cfg)
