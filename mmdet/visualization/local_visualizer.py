@@ -1,6 +1,7 @@
 """The visualizer of detections."""
 
-import mmcv
+from pathlib import Path
+
 import numpy as np
 from mmengine.structures import InstanceData
 from mmengine.visualization import Visualizer
@@ -10,6 +11,7 @@ from mmdet.registry import VISUALIZERS
 from mmdet.structures import BitmapMasks, DetDataSample, PackedMasks, RLEMasks
 
 from .draw import draw_instances
+from .image_file import write_image
 from .palette import ColorChoice, class_colors
 
 
@@ -91,9 +93,13 @@ class DetLocalVisualizer(Visualizer):
             draw_pred: draw `pred_instances`.
             show: open a window, and wait until it is closed or the space bar pressed.
             wait_time: go on after so many seconds; 0 for never.
-            out_file: write there.
+            out_file: write there, in the format of its name.
             pred_score_thr: leave out predictions with a lower score.
             step: iteration, for the backends.
+
+        Raises:
+            UserError: pictures cannot have the format of `out_file`.
+            OSError: it cannot be written.
         """
         image = image.clip(0, 255).astype(np.uint8)
         data_sample = DetDataSample() if data_sample is None else data_sample.cpu()
@@ -108,7 +114,7 @@ class DetLocalVisualizer(Visualizer):
         if show:
             self.show(picture, win_name=name, wait_time=wait_time)
         if out_file is not None:
-            mmcv.imwrite(picture[..., ::-1], out_file)
+            write_image(Path(out_file), np.ascontiguousarray(picture[..., ::-1]))
         if not show and out_file is None:
             self.add_image(name, picture, step)
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 
-import cv2
 from mmengine.logging import print_log
 
 from mmdet.apis.detector import Detector
+from mmdet.visualization.image_file import write_image
 
 from .download import coco_json, draw
 from .session import Session, analyse
@@ -75,7 +75,7 @@ def picture_file(
     frame = session.frame(index)
     drawn = draw(frame.picture(), frame.found[model].filter(least, classes))
     path = _file(session, model, '.jpg')
-    cv2.imwrite(path, drawn)
+    write_image(Path(path), drawn)
     return path
 
 

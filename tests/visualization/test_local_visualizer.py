@@ -135,6 +135,13 @@ def test_every_process_draws_alike(tmp_path, monkeypatch):
     assert (pictures[0] == pictures[1]).all()
 
 
+def test_a_full_disk_is_an_error(small_disk):
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
+    with pytest.raises(OSError, match='No space left'):
+        DetLocalVisualizer().add_datasample('a', noise, out_file=str(small_disk / 'a.png'))
+    assert not list(small_disk.iterdir())
+
+
 def test_settings_change_the_picture():
     sample = sample_with_prediction()
     plain = picture_of(sample, draw_pred=False)
