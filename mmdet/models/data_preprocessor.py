@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch.nn.functional as F
-from mmengine.model import ImgDataPreprocessor
+from mmengine.model import ImgDataPreprocessor, stack_batch
 from torch import Tensor, nn
 
 from mmdet.errors import UserError
@@ -49,11 +49,10 @@ class DetDataPreprocessor(ImgDataPreprocessor):
             std=std,
             pad_size_divisor=pad_size_divisor,
             pad_value=pad_value,
+            bgr_to_rgb=bgr_to_rgb,
+            rgb_to_bgr=rgb_to_bgr,
             non_blocking=non_blocking,
         )
-        if bgr_to_rgb and rgb_to_bgr:
-            raise UserError('set one of bgr_to_rgb and rgb_to_bgr in model.data_preprocessor')
-        self.swaps_channels = bgr_to_rgb or rgb_to_bgr
         self.pad_mask = pad_mask
         self.batch_augments = nn.ModuleList(map(MODELS.build, batch_augments or ()))
 
@@ -72,21 +71,29 @@ class DetDataPreprocessor(ImgDataPreprocessor):
         """
         moved = self.cast_data(data)
         assert isinstance(moved, dict)  # as was given
-        if self.swaps_channels:
-            # The base class does it by indices, which a GPU waits for.
-            moved['inputs'] = [image.flip(0) for image in moved['inputs']]
-        moved = super().forward(moved, training)
-        assert isinstance(moved, dict)
-        inputs = moved['inputs']
+        images = [self._normalised(image) for image in moved['inputs']]
+        inputs = stack_batch(images, self.pad_size_divisor, self.pad_value)
         height, width = inputs.shape[-2:]
         # In testing the masks are annotations at the original size, to be drawn.
         samples = _told_batch_size(
-            moved['data_samples'], (height, width), pad_mask=training and self.pad_mask
+            moved.get('data_samples'), (height, width), pad_mask=training and self.pad_mask
         )
         if training:
             for augment in self.batch_augments:
                 inputs, samples = augment(inputs, samples)
         return dict(inputs=in_quickest_order(inputs), data_samples=samples)
+
+    def _normalised(self, image: Tensor) -> Tensor:
+        # The base class swaps channels by indices, for which a GPU waits.
+        image = image.flip(0) if self._channel_conversion else image
+        if not self._enable_normalize:
+            return image.float()
+        if len(image) != len(self.mean) > 1:
+            raise UserError(
+                f'model.data_preprocessor has means of {len(self.mean)} channels, but an image '
+                f'has {len(image)}'
+            )
+        return (image - self.mean).div_(self.std)
 
 
 @MODELS.register_module()

@@ -44,6 +44,16 @@ def in_quickest_order(images: Tensor) -> Tensor:
     return images
 
 
+def is_channels_last(feature: Tensor) -> bool:
+    """Return whether a (B, C, H, W) feature lies channels last, and not in the usual order as well.
+
+    In a graph it does not: what lies where is for its compiler to decide.
+    """
+    if torch.compiler.is_compiling():
+        return False
+    return feature.is_contiguous(memory_format=torch.channels_last) and not feature.is_contiguous()
+
+
 def in_sound_precision(images: Tensor) -> AbstractContextManager:
     """Return a context for a backbone: on a CPU, without autocast for images that are too narrow.
 

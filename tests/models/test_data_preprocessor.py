@@ -1,6 +1,8 @@
 import pytest
 import torch
+from mmengine.model import ImgDataPreprocessor
 
+from mmdet.errors import UserError
 from mmdet.models import BatchFixedSizePad, DetDataPreprocessor
 from mmdet.registry import MODELS
 from tests.samples import batch_of, sample_of
@@ -46,6 +48,36 @@ def test_on_a_cpu_images_come_in_the_order_of_its_convolutions():
     assert preprocess(batch(), size=(64, 64))['inputs'].is_contiguous(
         memory_format=torch.channels_last
     )
+
+
+SETTINGS = [
+    dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True),
+    dict(mean=[100.0], std=[50.0], pad_value=-1),
+    dict(rgb_to_bgr=True),
+]
+
+
+@pytest.mark.parametrize('settings', SETTINGS)
+def test_images_are_those_of_mmengines_class(settings):
+    settings = settings | dict(pad_size_divisor=32)
+    data = batch()
+    ours = DetDataPreprocessor(**settings)(data)['inputs']
+    assert torch.equal(ours, ImgDataPreprocessor(**settings)(data)['inputs'])
+
+
+def test_what_the_images_were_is_left_as_it_was():
+    data = batch()
+    data['inputs'] = [image.float() for image in data['inputs']]
+    before = [image.clone() for image in data['inputs']]
+    DetDataPreprocessor(**SETTINGS[0])(data)
+    assert all(map(torch.equal, data['inputs'], before))
+
+
+def test_an_image_of_other_channels_is_refused():
+    data = batch()
+    data['inputs'] = [image[:1] for image in data['inputs']]
+    with pytest.raises(UserError, match='means of 3 channels, but an image has 1'):
+        DetDataPreprocessor(**SETTINGS[0])(data)
 
 
 def test_all_that_is_annotated_goes_to_the_device(other_device):

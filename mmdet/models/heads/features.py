@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmdet.errors import UserError
+from mmdet.models.memory_format import is_channels_last
 
 
 def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
@@ -34,8 +35,22 @@ def choose_images(feature: Tensor, images: Sequence[int]) -> Tensor:
     if list(images) == list(range(len(feature))):
         return feature
     # Indexing would need the indices on the feature's device.
+    if is_channels_last(feature):
+        every = feature.permute(0, 2, 3, 1).unbind()
+        return torch.stack([every[image] for image in images]).permute(0, 3, 1, 2)
     every = feature.unbind()
     return torch.stack([every[image] for image in images])
+
+
+def each_image(feature: Tensor) -> tuple[Tensor, ...]:
+    """Return the (C, H, W) features of each image of a (B, C, H, W) batch.
+
+    As with `choose_images`, the gradient lies in memory as the feature does. That of `unbind` would
+    be in the other order where channels are last, and layers take several times as long then.
+    """
+    if is_channels_last(feature):
+        return tuple(image.permute(2, 0, 1) for image in feature.permute(0, 2, 3, 1).unbind())
+    return feature.unbind()
 
 
 def check_padding(image_size: tuple[int, int]) -> None:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from mmdet.models.memory_format import is_channels_last
+
 
 def with_coordinates(feature: Tensor, axes: str = 'xy') -> Tensor:
     """Append the x and the y of each pixel, from -1 to 1, to a (B, C, H, W) feature.
@@ -17,7 +19,11 @@ def with_coordinates(feature: Tensor, axes: str = 'xy') -> Tensor:
         y=_from_end_to_end(height, device=feature.device)[:, None].expand(height, width),
     )
     chosen = torch.stack([grids[axis] for axis in axes]).to(feature.dtype)
-    return torch.cat((feature, chosen.expand(batch, -1, -1, -1)), dim=1)
+    located = chosen.expand(batch, -1, -1, -1)
+    if is_channels_last(feature):
+        # `cat` lays its result out as all of its inputs agree to.
+        located = located.contiguous(memory_format=torch.channels_last)
+    return torch.cat((feature, located), dim=1)
 
 
 def _from_end_to_end(count: int, *, device: torch.device) -> Tensor:

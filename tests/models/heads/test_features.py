@@ -6,7 +6,9 @@ from mmdet.models.heads.features import (
     apply_rows,
     check_padding,
     check_pyramid,
+    choose_images,
     doubled_levels_strides,
+    each_image,
     flatten_cells,
     resize_ends,
     resize_maps,
@@ -19,6 +21,40 @@ def test_rows_are_applied_to_their_own_images_feature():
     rows = [torch.tensor([[1.0, 0, 0], [0, 2, 0]]), torch.tensor([[0, 0, -1.0]])]
     maps = apply_rows(rows, [first, second])
     torch.testing.assert_close(maps, torch.stack((first[0], 2 * first[1], -second[2])))
+
+
+ORDERS = [torch.contiguous_format, torch.channels_last]
+
+
+@pytest.mark.parametrize('order', ORDERS)
+@pytest.mark.parametrize('images', [(0, 2), (1,), (0, 1, 2)])
+def test_chosen_images_and_their_gradient_lie_as_the_batch_does(order, images):
+    feature = torch.randn(3, 4, 5, 6).contiguous(memory_format=order).requires_grad_()
+    chosen = choose_images(feature, images)
+    assert torch.equal(chosen, feature[list(images)])
+    assert chosen.is_contiguous(memory_format=order)
+    weights = torch.randn_like(chosen)
+    (gradient,) = torch.autograd.grad(chosen, feature, weights)
+    assert torch.equal(gradient[list(images)], weights)
+    assert gradient.count_nonzero() == weights.count_nonzero()  # nothing of the others
+    assert gradient.is_contiguous(memory_format=order)
+
+
+@pytest.mark.parametrize('order', ORDERS)
+def test_the_gradient_of_maps_of_images_lies_as_the_batch_does(order):
+    feature = torch.randn(2, 4, 5, 6).contiguous(memory_format=order).requires_grad_()
+    rows = [torch.randn(3, 4), torch.randn(1, 4)]
+    images = each_image(feature)
+    assert all(torch.equal(image, feature[index]) for index, image in enumerate(images))
+    maps = apply_rows(rows, images)
+    expected = torch.cat(
+        [torch.einsum('pc,chw->phw', r, f) for r, f in zip(rows, feature, strict=True)]
+    )
+    torch.testing.assert_close(maps, expected)
+    weights = torch.randn_like(maps)
+    (gradient,) = torch.autograd.grad(maps, feature, weights)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, feature, weights)[0])
+    assert gradient.is_contiguous(memory_format=order)
 
 
 def test_levels_are_brought_to_their_strides(feats):

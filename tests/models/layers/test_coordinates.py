@@ -23,3 +23,9 @@ def test_one_of_them(axes, channel):
 
 def test_they_have_the_features_precision():
     assert with_coordinates(torch.zeros(1, 1, 2, 2, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize('order', [torch.contiguous_format, torch.channels_last])
+def test_they_lie_as_the_feature_does(order):
+    feature = torch.randn(2, 3, 5, 9).contiguous(memory_format=order)
+    assert with_coordinates(feature).is_contiguous(memory_format=order)
