@@ -11,7 +11,7 @@ from mmdet.models.layers import with_coordinates
 from mmdet.registry import MODELS
 
 from .base_solo_head import BaseSOLOHead
-from .features import apply_rows, doubled_levels_strides
+from .features import apply_rows, doubled_levels_strides, each_image
 from .outputs import HeadOutputs
 
 # For one level: the features of the columns' maps and those of the rows', image by image.
@@ -71,8 +71,8 @@ class DecoupledSOLOHead(BaseDecoupledHead):
         """Return both towers' outputs, (C, h, w) for each image."""
         feature = outputs.level(level, images)
         return (
-            self.mask_convs_x(with_coordinates(feature, 'x')).unbind(),
-            self.mask_convs_y(with_coordinates(feature, 'y')).unbind(),
+            each_image(self.mask_convs_x(with_coordinates(feature, 'x'))),
+            each_image(self.mask_convs_y(with_coordinates(feature, 'y'))),
         )
 
 
@@ -94,7 +94,7 @@ class DecoupledSOLOLightHead(BaseDecoupledHead):
 
     def mask_source(self, outputs: HeadOutputs, level: int, images: Sequence[int]) -> LineSource:
         """Return the tower's output, (C, h, w) for each image, twice."""
-        return (self.mask_convs(with_coordinates(outputs.level(level, images))).unbind(),) * 2
+        return (each_image(self.mask_convs(with_coordinates(outputs.level(level, images)))),) * 2
 
 
 def draw_lines(conv: nn.Conv2d, features: Sequence[Tensor], lines: Sequence[Tensor]) -> Tensor:

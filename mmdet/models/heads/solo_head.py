@@ -10,7 +10,7 @@ from mmdet.models.layers import with_coordinates
 from mmdet.registry import MODELS
 
 from .base_solo_head import BaseSOLOHead
-from .features import apply_rows, doubled_levels_strides
+from .features import apply_rows, doubled_levels_strides, each_image
 from .outputs import HeadOutputs
 
 
@@ -39,8 +39,7 @@ class SOLOHead(BaseSOLOHead):
         self, outputs: HeadOutputs, level: int, images: Sequence[int]
     ) -> tuple[Tensor, ...]:
         """Return for each image the tower's (C, h, w) output, at the level's stride."""
-        # Indexing image by image would give each a gradient of the whole batch's size.
-        return self.mask_convs(with_coordinates(outputs.level(level, images))).unbind()
+        return each_image(self.mask_convs(with_coordinates(outputs.level(level, images))))
 
     def cell_masks(self, source: tuple[Tensor, ...], level: int, cells: Sequence[Tensor]) -> Tensor:
         """See `BaseSOLOHead.cell_masks`; one factor, at half the level's stride."""

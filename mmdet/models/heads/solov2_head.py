@@ -13,7 +13,7 @@ from mmdet.models.layers import Conv3x3, with_coordinates
 from mmdet.registry import MODELS
 
 from .base_solo_head import BaseSOLOHead
-from .features import apply_rows
+from .features import apply_rows, each_image
 from .mask_feature_head import MaskFeatModule
 from .outputs import HeadOutputs
 
@@ -61,7 +61,7 @@ class SOLOV2Head(BaseSOLOHead):
         # The argument of that name, a dict, is gone by now.
         assert isinstance(self.mask_feature_head, MaskFeatModule)
         compute = self.mask_feature_head
-        return outputs.once('mask_feature', lambda: compute(outputs.feats).unbind())
+        return outputs.once('mask_feature', lambda: each_image(compute(outputs.feats)))
 
     def kernels(self, level: Tensor, num_grid: int) -> Tensor:
         """Return the (B, S * S, C) kernels that one level's cells predict."""

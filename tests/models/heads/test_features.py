@@ -6,7 +6,9 @@ from mmdet.models.heads.features import (
     apply_rows,
     check_padding,
     check_pyramid,
+    choose_images,
     doubled_levels_strides,
+    each_image,
     flatten_cells,
     resize_ends,
     resize_maps,
@@ -19,6 +21,42 @@ def test_rows_are_applied_to_their_own_images_feature():
     rows = [torch.tensor([[1.0, 0, 0], [0, 2, 0]]), torch.tensor([[0, 0, -1.0]])]
     maps = apply_rows(rows, [first, second])
     torch.testing.assert_close(maps, torch.stack((first[0], 2 * first[1], -second[2])))
+
+
+ORDERS = [torch.contiguous_format, torch.channels_last]
+
+
+@pytest.mark.parametrize('images', [[2, 0], [1], [0, 1, 2]])
+@pytest.mark.parametrize('order', ORDERS, ids=str)
+def test_images_and_their_gradients_keep_the_order_in_memory(order, images):
+    feature = torch.randn(3, 4, 5, 6).contiguous(memory_format=order).requires_grad_()
+    chosen = choose_images(feature, images)
+    assert torch.equal(chosen, feature[images])
+    assert chosen.is_contiguous(memory_format=order)
+    every = each_image(chosen)
+    assert [image.shape for image in every] == [(4, 5, 6)] * len(images)
+    # What `apply_rows` computes: the gradient of an image is in the image's order.
+    torch.stack([image.square().sum() for image in every]).sum().backward()
+    expected = torch.zeros_like(feature)
+    expected[images] = 2 * feature[images].detach()
+    assert torch.equal(feature.grad, expected)
+
+
+@pytest.mark.parametrize('order', ORDERS, ids=str)
+@pytest.mark.parametrize(
+    'use',
+    [
+        lambda feature: apply_rows([torch.randn(3, 4)] * 2, each_image(feature)),
+        lambda feature: choose_images(feature, [1]) * feature[1:].detach(),
+    ],
+    ids=['each', 'chosen'],
+)
+def test_layers_before_get_gradients_in_the_order_of_their_features(order, use):
+    feature = torch.randn(2, 4, 5, 6).contiguous(memory_format=order).requires_grad_()
+    strides, before = [], feature * 1
+    before.register_hook(lambda grad: strides.append(grad.stride()))
+    use(before).sum().backward()
+    assert strides == [feature.stride()]
 
 
 def test_levels_are_brought_to_their_strides(feats):
