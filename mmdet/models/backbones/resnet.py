@@ -1,8 +1,8 @@
 """ResNet (He et al., Deep Residual Learning for Image Recognition, 2016) that returns its stages.
 
 With groups it is ResNeXt (Xie et al., Aggregated Residual Transformations for Deep Neural Networks,
-2017). The blocks are torchvision's; parameters are named as there and as in mmdetection, so
-published checkpoints of both load.
+2017). Parameters are named as torchvision's and mmdetection's, so published checkpoints of both
+load.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,12 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from mmdet.errors import UserError
-from mmdet.models.layers import reset_offsets, use_conv3x3
+from mmdet.models.layers import conv_norm, reset_offsets, use_conv3x3
 from mmdet.registry import MODELS
+
+from .blocks import BasicBlock, Bottleneck
 
 # depth: block, and the number of them in each stage
 ARCHITECTURES: dict[int, tuple[type[BasicBlock | Bottleneck], tuple[int, ...]]] = {
@@ -144,7 +145,7 @@ class ResNet(BaseModule):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the features of `out_indices` for (B, 3, H, W) images, at strides 4 to 32."""
-        feature = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        feature = self.maxpool(self.relu(conv_norm(images, self.conv1, self.bn1)))
         features = []
         for index, name in enumerate(self.stages):
             stage = getattr(self, name)

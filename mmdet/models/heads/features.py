@@ -24,6 +24,12 @@ def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
     return torch.cat(maps).unflatten(1, features[0].shape[-2:])
 
 
+def each_image(feature: Tensor) -> tuple[Tensor, ...]:
+    """Return the (C, H, W) feature of each image of a (B, C, H, W) batch."""
+    every, back = _unbind(feature)
+    return tuple(image.permute(back) for image in every)
+
+
 def choose_images(feature: Tensor, images: Sequence[int]) -> Tensor:
     """Return the (B', C, H, W) features of some images of a (B, C, H, W) batch.
 
@@ -35,22 +41,21 @@ def choose_images(feature: Tensor, images: Sequence[int]) -> Tensor:
     if list(images) == list(range(len(feature))):
         return feature
     # Indexing would need the indices on the feature's device.
-    if is_channels_last(feature):
-        every = feature.permute(0, 2, 3, 1).unbind()
-        return torch.stack([every[image] for image in images]).permute(0, 3, 1, 2)
-    every = feature.unbind()
-    return torch.stack([every[image] for image in images])
+    every, back = _unbind(feature)
+    chosen = torch.stack([every[image] for image in images])
+    return chosen.permute(0, *(1 + axis for axis in back))
 
 
-def each_image(feature: Tensor) -> tuple[Tensor, ...]:
-    """Return the (C, H, W) features of each image of a (B, C, H, W) batch.
+def _unbind(feature: Tensor) -> tuple[tuple[Tensor, ...], tuple[int, int, int]]:
+    """Return each image in the order that it has in memory, and what permutes it to (C, H, W).
 
-    As with `choose_images`, the gradient lies in memory as the feature does. That of `unbind` would
-    be in the other order where channels are last, and layers take several times as long then.
+    Indexing image by image would give each a gradient of the whole batch's size. Stacking, which is
+    also how the gradients of unbound images become the batch's, knows no memory format: of images
+    channels last it would make a batch that is not, and each layer to come would turn it round.
     """
     if is_channels_last(feature):
-        return tuple(image.permute(2, 0, 1) for image in feature.permute(0, 2, 3, 1).unbind())
-    return feature.unbind()
+        return feature.permute(0, 2, 3, 1).unbind(), (2, 0, 1)
+    return feature.unbind(), (0, 1, 2)
 
 
 def check_padding(image_size: tuple[int, int]) -> None:

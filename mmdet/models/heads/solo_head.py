@@ -39,7 +39,6 @@ class SOLOHead(BaseSOLOHead):
         self, outputs: HeadOutputs, level: int, images: Sequence[int]
     ) -> tuple[Tensor, ...]:
         """Return for each image the tower's (C, h, w) output, at the level's stride."""
-        # Indexing image by image would give each a gradient of the whole batch's size.
         return each_image(self.mask_convs(with_coordinates(outputs.level(level, images))))
 
     def cell_masks(self, source: tuple[Tensor, ...], level: int, cells: Sequence[Tensor]) -> Tensor:

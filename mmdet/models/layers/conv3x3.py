@@ -8,7 +8,8 @@ from mmdet.ops import conv3x3
 class Conv3x3(nn.Conv2d):
     """`nn.Conv2d`, its arguments and parameters, computed by `conv3x3` where that is its work."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    # Not `forward`, so that whoever has another weight for it (`conv_norm`) gets it computed too.
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return (B, out_channels, H', W') for a (B, in_channels, H, W) feature."""
         if (
             self.kernel_size == (3, 3)
@@ -16,8 +17,8 @@ class Conv3x3(nn.Conv2d):
             and self.groups == 1
             and self.padding_mode == 'zeros'
         ):
-            return conv3x3(input, self.weight, self.bias)
-        return super().forward(input)
+            return conv3x3(input, weight, bias)
+        return super()._conv_forward(input, weight, bias)
 
 
 def use_conv3x3(module: nn.Module) -> None:
