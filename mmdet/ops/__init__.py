@@ -6,12 +6,14 @@ from .dice_loss import dice_loss
 from .focal_loss import sigmoid_focal_loss
 from .masks_to_rle import masks_to_rle
 from .matrix_nms import matrix_nms
+from .recompute import recomputes
 
 __all__ = [
     'conv3x3',
     'dice_loss',
     'masks_to_rle',
     'matrix_nms',
+    'recomputes',
     'sigmoid_focal_loss',
     'warn_of_slow_ops',
 ]
