@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmdet.errors import UserError
+from mmdet.ops import recomputes
 
 
 def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
@@ -19,7 +20,10 @@ def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
     Returns:
         (P, h, w) maps, image after image.
     """
-    maps = [weights @ feature.flatten(1) for weights, feature in zip(rows, features, strict=True)]
+    maps = []
+    for weights, feature in zip(rows, features, strict=True):
+        with recomputes(feature):
+            maps.append(weights @ feature.flatten(1))
     return torch.cat(maps).unflatten(1, features[0].shape[-2:])
 
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from mmdet.ops import conv3x3
+from mmdet.ops import conv3x3, recomputes
 
 
 class Conv3x3(nn.Conv2d):
@@ -10,6 +10,10 @@ class Conv3x3(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return (B, out_channels, H', W') for a (B, in_channels, H, W) feature."""
+        with recomputes(input):
+            return self._convolve(input)
+
+    def _convolve(self, input: Tensor) -> Tensor:
         if (
             self.kernel_size == (3, 3)
             and self.stride == self.padding == self.dilation == (1, 1)
