@@ -16,6 +16,14 @@ STABLE_TORCH_LIBRARY(mmdet_solo, m) {
     m.def(
         "masks_to_rle(Tensor probabilities, int img_height, int img_width, int ori_height, int ori_width,"
         " float threshold) -> (Tensor, Tensor)");
+    m.def(
+        "group_norm_relu(Tensor input, Tensor weight, Tensor bias, int num_groups, float eps)"
+        " -> (Tensor, Tensor, Tensor)");
+    m.def(
+        "group_norm_relu_again(Tensor input, Tensor weight, Tensor bias, Tensor mean, Tensor rstd) -> Tensor");
+    m.def(
+        "group_norm_relu_backward(Tensor grad, Tensor input, Tensor weight, Tensor bias, Tensor mean, Tensor rstd)"
+        " -> (Tensor, Tensor, Tensor)");
     m.def("conv3x3(Tensor input, Tensor weight, Tensor? bias) -> Tensor");
     m.def("conv3x3_input_gradient(Tensor grad, Tensor weight) -> Tensor");
     m.def("conv3x3_weight_gradient(Tensor grad, Tensor input) -> Tensor");

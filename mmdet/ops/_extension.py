@@ -13,7 +13,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-OPS = ('dice_loss', 'masks_to_rle', 'matrix_nms', 'sigmoid_focal_loss')
+OPS = ('dice_loss', 'group_norm_relu', 'masks_to_rle', 'matrix_nms', 'sigmoid_focal_loss')
 # Elsewhere, and on CPUs without the instructions that they want, PyTorch's own are the quicker.
 CPU_OPS = ('conv3x3',)
 AUTOCAST_KEYS = ('AutocastCPU', 'AutocastCUDA')

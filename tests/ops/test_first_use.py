@@ -18,10 +18,13 @@ CPU = torch.device('cpu')
 ALL_OPS = """
 import torch
 from torch.utils.data import DataLoader
-from mmdet.ops import conv3x3, dice_loss, masks_to_rle, matrix_nms, sigmoid_focal_loss
+from mmdet.ops import (
+    conv3x3, dice_loss, group_norm_relu, masks_to_rle, matrix_nms, sigmoid_focal_loss
+)
 from mmdet.ops.conv3x3 import conv3x3_reference
 from mmdet.ops.dice_loss import dice_loss_reference
 from mmdet.ops.focal_loss import sigmoid_focal_loss_reference
+from mmdet.ops.group_norm_relu import group_norm_relu_reference
 from mmdet.ops.masks_to_rle import masks_to_rle_reference
 from mmdet.ops.matrix_nms import matrix_nms_reference
 
@@ -51,6 +54,10 @@ def agree():
             loss_and_gradient(sigmoid_focal_loss, LOGITS[0], LABELS.new_zeros(4)),
             loss_and_gradient(sigmoid_focal_loss_reference, LOGITS[0], LABELS.new_zeros(4)),
         ),
+        (
+            loss_and_gradient(group_norm_relu, IMAGES, 4, *WEIGHT[:2, :, 0, 0]),
+            loss_and_gradient(group_norm_relu_reference, IMAGES, 4, *WEIGHT[:2, :, 0, 0]),
+        ),
     ]
     for found, wanted in pairs:
         torch.testing.assert_close(found, wanted)
@@ -69,6 +76,7 @@ for name, kernel in dict(
     matrix_nms=lambda masks, labels, scores, kernel, sigma: scores / 2,
     dice_loss_backward=lambda grad, predictions, *_: torch.zeros_like(predictions),
     sigmoid_focal_loss=raises,
+    group_norm_relu_again=lambda input, *_: input,
     conv3x3_weight_gradient=lambda grad, input: grad.new_ones(35, 19, 3, 3),
     masks_to_rle=lambda maps, *_: (
         torch.tensor(list(b'0PP3') * len(maps)).byte(),

@@ -19,16 +19,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmdet.ops import dice_loss, masks_to_rle, matrix_nms, sigmoid_focal_loss
+from mmdet.ops import dice_loss, group_norm_relu, masks_to_rle, matrix_nms, sigmoid_focal_loss
 from mmdet.ops._extension import has_kernel
 from mmdet.ops.conv3x3 import conv3x3_reference
 from mmdet.ops.dice_loss import dice_loss_reference
 from mmdet.ops.focal_loss import sigmoid_focal_loss_reference
+from mmdet.ops.group_norm_relu import group_norm_relu_reference
 from mmdet.ops.masks_to_rle import masks_to_rle_reference
 from mmdet.ops.matrix_nms import matrix_nms_reference
 
 MASK_SIZE = 200, 336  # a quarter of an input of 800 x 1333, padded
 CELLS = 3872  # of the grids of all levels
+# (batch, channels, height, width) of SOLO R50's towers on an input of 800 x 1333
+NORMS = [(1, 256, 100, 168), (2, 256, 50, 84), (2, 256, 25, 42)]
 # (channels, height, width) of SOLO R50 on an input of 800 x 1333: the pyramid's levels, two
 # grids of the category branch, stages of the backbone; and of a small network
 CONVOLUTIONS = [
@@ -48,6 +51,7 @@ IMPLEMENTATIONS = {
     'matrix_nms': (matrix_nms, matrix_nms_reference),
     'sigmoid_focal_loss': (sigmoid_focal_loss, sigmoid_focal_loss_reference),
     'dice_loss': (dice_loss, dice_loss_reference),
+    'group_norm_relu': (group_norm_relu, group_norm_relu_reference),
     'masks_to_rle': (masks_to_rle, masks_to_rle_reference),
 }
 
@@ -77,7 +81,27 @@ def blobs(count: int, device: str) -> Tensor:
 
 def make_cases(device: str) -> list[tuple[str, str, dict]]:
     """Return (op, description, arguments) of what is measured."""
-    return [*mask_cases(device), *(conv_cases() if device == 'cpu' else [])]
+    convolutions = conv_cases() if device == 'cpu' else []
+    return [*mask_cases(device), *norm_cases(device), *convolutions]
+
+
+def norm_cases(device: str) -> list[tuple[str, str, dict]]:
+    """Return images with channels last, as convolutions give them."""
+    return [
+        (
+            'group_norm_relu',
+            '{} x {} channels, {} x {}, and back'.format(*shape),
+            dict(
+                input=torch.randn(shape, device=device)
+                .contiguous(memory_format=torch.channels_last)
+                .requires_grad_(),
+                num_groups=32,
+                weight=torch.randn(shape[1], device=device, requires_grad=True),
+                bias=torch.randn(shape[1], device=device, requires_grad=True),
+            ),
+        )
+        for shape in NORMS
+    ]
 
 
 def conv_cases() -> list[tuple[str, str, dict]]:
@@ -140,7 +164,8 @@ def call(op: Callable, arguments: dict) -> None:
     """Run an op, and its backward pass for the arguments that have a gradient."""
     result = op(**arguments)
     if isinstance(result, Tensor) and result.requires_grad:
-        leaves = [each for each in arguments.values() if each.requires_grad]
+        tensors = [each for each in arguments.values() if isinstance(each, Tensor)]
+        leaves = [each for each in tensors if each.requires_grad]
         torch.autograd.grad(result, leaves, result.detach())
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mmdet.errors import UserError
 from mmdet.models.memory_format import is_channels_last
+from mmdet.ops import recomputes
 
 
 def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
@@ -20,7 +21,10 @@ def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
     Returns:
         (P, h, w) maps, image after image.
     """
-    maps = [weights @ feature.flatten(1) for weights, feature in zip(rows, features, strict=True)]
+    maps = []
+    for weights, feature in zip(rows, features, strict=True):
+        with recomputes(feature):
+            maps.append(weights @ feature.flatten(1))
     return torch.cat(maps).unflatten(1, features[0].shape[-2:])
 
 

@@ -1,11 +1,28 @@
 """Convolutions with their norm and activation, and towers of them."""
 
 from mmcv.cnn import ConvModule
-from torch import nn
+from torch import Tensor, nn
 
+from mmdet.ops import group_norm_relu
 from mmdet.registry import MODELS
 
 from .conv3x3 import Conv3x3
+
+
+class ConvBlock(ConvModule):
+    """A convolution, a norm and ReLU, where of group norms the two are computed as one."""
+
+    def forward(self, x: Tensor, activate: bool = True, norm: bool = True) -> Tensor:
+        group_norm = self.norm
+        if not (activate and norm and isinstance(group_norm, nn.GroupNorm) and group_norm.affine):
+            return super().forward(x, activate, norm)
+        return group_norm_relu(
+            self.conv(x),
+            group_norm.num_groups,
+            group_norm.weight,
+            group_norm.bias,
+            eps=group_norm.eps,
+        )
 
 
 def conv_block(
@@ -15,7 +32,7 @@ def conv_block(
     *,
     norm_cfg: dict | None,
     conv_cfg: dict | None = None,
-) -> ConvModule:
+) -> ConvBlock:
     """Return a convolution with a norm and ReLU that keeps the size.
 
     Args:
@@ -30,7 +47,7 @@ def conv_block(
         conv_cfg = {**conv_cfg, 'type': MODELS.get(conv_cfg['type'])}
     elif kernel_size == 3:
         conv_cfg = dict(type=Conv3x3)
-    return ConvModule(
+    return ConvBlock(
         in_channels,
         out_channels,
         kernel_size,

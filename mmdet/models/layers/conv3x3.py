@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from mmdet.ops import conv3x3
+from mmdet.ops import conv3x3, recomputes
 
 
 class Conv3x3(nn.Conv2d):
@@ -11,14 +11,15 @@ class Conv3x3(nn.Conv2d):
     # Not `forward`, so that whoever has another weight for it (`conv_norm`) gets it computed too.
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return (B, out_channels, H', W') for a (B, in_channels, H, W) feature."""
-        if (
-            self.kernel_size == (3, 3)
-            and self.stride == self.padding == self.dilation == (1, 1)
-            and self.groups == 1
-            and self.padding_mode == 'zeros'
-        ):
-            return conv3x3(input, weight, bias)
-        return super()._conv_forward(input, weight, bias)
+        with recomputes(input):
+            if (
+                self.kernel_size == (3, 3)
+                and self.stride == self.padding == self.dilation == (1, 1)
+                and self.groups == 1
+                and self.padding_mode == 'zeros'
+            ):
+                return conv3x3(input, weight, bias)
+            return super()._conv_forward(input, weight, bias)
 
 
 def use_conv3x3(module: nn.Module) -> None:

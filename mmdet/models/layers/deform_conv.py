@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchvision.ops import deform_conv2d
 
 from mmdet.errors import UserError
+from mmdet.ops import recomputes
 from mmdet.registry import MODELS
 
 
@@ -77,7 +78,7 @@ class _DeformConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """Return (B, out_channels, H', W') for a (B, in_channels, H, W) feature."""
         # bfloat16 cannot tell 5.3 pixels from 5.31.
-        with torch.autocast(input.device.type, enabled=False):
+        with torch.autocast(input.device.type, enabled=False), recomputes(input):
             feature = input.to(self.weight.dtype)
             predicted = self.conv_offset(feature)
             return deform_conv2d(

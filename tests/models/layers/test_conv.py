@@ -1,7 +1,15 @@
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from mmdet.models.heads.features import apply_rows
 from mmdet.models.layers import Conv3x3, DeformConv2d, conv_block, conv_tower
+from mmdet.ops._first_use import may_use_kernel
 
 NORM = dict(type='GN', num_groups=2)
 
@@ -35,3 +43,112 @@ def test_which_convolutions_deform(everywhere, kinds):
     )
     expected = [DeformConv2d if deforms else Conv3x3 for deforms in kinds]
     assert [type(block.conv) for block in tower] == expected
+
+
+class Made(TorchDispatchMode):
+    """Notes the memory that operations take for their results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.storages: dict[int, tuple[StorageWeakRef, int]] = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        results = func(*args, **(kwargs or {}))
+        for result in tree_leaves(results):
+            if isinstance(result, Tensor):
+                storage = result.untyped_storage()
+                ref = StorageWeakRef(storage)
+                self.storages[ref.cdata] = ref, storage.nbytes()
+        return results
+
+    def kept(self, size: int) -> int:
+        """How many pieces of so many bytes are still there."""
+        return sum(not ref.expired() and held == size for ref, held in self.storages.values())
+
+
+def read_whole(conv: nn.Conv2d, feature: Tensor) -> Tensor:
+    return conv(feature)
+
+
+def read_rows(conv: nn.Conv2d, feature: Tensor) -> Tensor:
+    rows = conv.weight[:, :, 1, 1]
+    return apply_rows([rows[:5], rows[5:]], feature.unbind())
+
+
+TOWERS = [
+    (dict(type='GN', num_groups=4), None, 3),
+    # Of each layer the normed feature too, which ReLU has written into
+    (dict(type='BN'), None, 6),
+    (dict(type='GN', num_groups=4), dict(type='DCN'), 3),
+    (dict(type='GN', num_groups=4), dict(type='DCNv2'), 3),
+]
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('read', [read_whole, read_rows])
+@pytest.mark.parametrize(('norm', 'dcn', 'maps'), TOWERS)
+@pytest.mark.parametrize('size', [(8, 9), (40, 48)])  # one for each way to convolve
+def test_what_is_kept_for_the_backward_pass(norm, dcn, maps, read, dtype, size):
+    if not may_use_kernel('group_norm_relu', torch.empty(0)):
+        pytest.skip('the compiled kernel is absent or hidden')
+    if dcn and dtype != torch.float32:
+        pytest.skip('its convolutions are float32, and copy their input')
+    tower = conv_tower(18, 32, 3, norm_cfg=norm, dcn_cfg=dcn)
+    last = Conv3x3(32, 11, 3, padding=1)
+    feature = torch.randn(2, 18, *size)
+    with Made() as made, torch.autocast('cpu', dtype=dtype, enabled=dtype != torch.float32):
+        output = read(last, tower(feature))
+    assert made.kept(2 * 32 * size[0] * size[1] * dtype.itemsize) == maps
+    output.sum().backward()
+    assert all(parameter.grad is not None for parameter in tower.parameters())
+    assert made.kept(2 * 32 * size[0] * size[1] * dtype.itemsize) == 0
+
+
+def plainly(tower: nn.Sequential, feature: Tensor) -> Tensor:
+    for block in tower:
+        feature = block.norm(block.conv(feature)).relu()
+    return feature
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('dcn', [None, dict(type='DCNv2')])
+@pytest.mark.parametrize('size', [(8, 9), (40, 48)])
+def test_a_tower_learns_what_its_layers_one_by_one_do(dcn, dtype, size):
+    tower = conv_tower(18, 32, 3, norm_cfg=dict(type='GN', num_groups=4), dcn_cfg=dcn)
+    for parameter in tower.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    last, feature = Conv3x3(32, 11, 3, padding=1), torch.randn(2, 18, *size)
+
+    def learn(run: Callable[[nn.Sequential, Tensor], Tensor]) -> list[Tensor]:
+        leaf = feature.clone().requires_grad_()
+        with torch.autocast('cpu', dtype=dtype, enabled=dtype != torch.float32):
+            normed = run(tower, leaf)
+            output = read_whole(last, normed).float().sum() + read_rows(last, normed).square().sum()
+        leaves = leaf, *tower.parameters(), *last.parameters()
+        return [output, *torch.autograd.grad(output, leaves)]
+
+    for found, wanted in zip(learn(nn.Sequential.forward), learn(plainly), strict=True):
+        # Of bfloat16's three digits one is lost, whoever adds up.
+        tolerance = 1e-4 if dtype == torch.float32 else 3e-2
+        assert (found - wanted).norm() < tolerance * wanted.norm()
+
+
+@pytest.mark.parametrize('norm', [dict(type='BN'), dict(type='GN', num_groups=2, affine=False)])
+def test_other_norms(norm):
+    block = conv_block(3, 4, 3, norm_cfg=norm).eval()
+    feature = torch.randn(2, 3, 5, 7)
+    torch.testing.assert_close(block(feature), block.norm(block.conv(feature)).relu())
+
+
+def test_parts_of_a_block():
+    block, feature = conv_block(3, 4, 3, norm_cfg=NORM), torch.randn(2, 3, 5, 7)
+    convolved = block.conv(feature)
+    torch.testing.assert_close(block(feature, activate=False), block.gn(convolved))
+    torch.testing.assert_close(block(feature, norm=False), convolved.relu())
+
+
+def test_names_in_a_checkpoint_are_mmdetections():
+    names = list(conv_tower(3, 4, 2, norm_cfg=NORM).state_dict())
+    assert names == [
+        f'{i}.{name}' for i in range(2) for name in ('conv.weight', 'gn.weight', 'gn.bias')
+    ]
