@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from mmdet.structures import BitmapMasks, coded_masks
+from mmdet.structures import BitmapMasks, PackedMasks, coded_masks
 from mmdet.structures.coded_masks import CodedMasks, masks_of
 from mmdet.structures.segmentation import decode_segmentation
 
@@ -64,6 +64,11 @@ CHANGES = {
 @pytest.mark.parametrize('change', CHANGES)
 def test_it_does_what_bitmaps_do(coded, bitmaps, change):
     assert_same(CHANGES[change](coded), CHANGES[change](bitmaps))
+
+
+def test_no_masks_join_others(coded, bitmaps):
+    joined = PackedMasks.cat([coded[:0].pack(), coded.pack()])
+    np.testing.assert_array_equal(joined.to_ndarray(), bitmaps.masks)
 
 
 def test_rows_and_columns_are_those_of_opencv():
