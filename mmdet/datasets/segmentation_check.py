@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from mmdet.structures.segmentation import Segmentation
+from mmdet.structures.segmentation import Segmentation, run_lengths
 
 Extent = tuple[float, float, float, float]
 """x1, y1, x2, y2 around a mask, in pixels."""
@@ -136,29 +136,15 @@ def _check_run_lengths(rle: dict, height: int, width: int) -> CheckedMask:
 
 
 def compressed_counts(text: str) -> list[int]:
-    """Return the run lengths in COCO's compressed string.
-
-    Each is written in digits of 5 bits, the lowest first, as characters from `0` on; 32 is added
-    to all digits but the last, whose highest bit is the sign. From the fourth on it is not the
-    length that is written, but what it differs by from the second last.
+    """Return the run lengths in COCO's compressed string; see `run_lengths`.
 
     Raises:
         UnusableMaskError: it is no such string.
-
-    Examples:
-        >>> compressed_counts('52203')
-        [5, 2, 2, 2, 5]
     """
-    digits = np.frombuffer(text.encode('utf-8'), np.uint8).astype(np.int64) - ord('0')
+    digits = np.frombuffer(text.encode(), np.uint8).astype(np.int64) - ord('0')
     last = digits < 32
     if not len(digits) or digits.min() < 0 or digits.max() > 63 or not last[-1]:
         raise UnusableMaskError('with RLE whose counts are no string of COCO')
-    starts = np.concatenate([[0], last.nonzero()[0][:-1] + 1])
-    places = np.arange(len(digits)) - np.repeat(starts, np.diff(starts, append=len(digits)))
-    if places.max() > 6:  # beyond the 32 bits of a length
+    if np.diff(last.nonzero()[0], prepend=-1).max() > 7:  # beyond the 32 bits of a length
         raise UnusableMaskError('with RLE whose counts are no string of COCO')
-    counts = np.add.reduceat((digits & 31) << 5 * places, starts)
-    counts -= np.where(digits[last] & 16, 1 << 5 * (places[last] + 1), 0)
-    counts[1::2] = counts[1::2].cumsum()
-    counts[2::2] = counts[2::2].cumsum()
-    return counts.tolist()
+    return run_lengths(text).tolist()

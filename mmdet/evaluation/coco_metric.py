@@ -11,6 +11,7 @@ from faster_coco_eval import COCO, COCOeval_faster
 from mmengine.dist import is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
+from pycocotools import mask as coco_mask
 from terminaltables import AsciiTable
 
 from mmdet.datasets.coco_file import CocoFile, category_labels, read_coco_file
@@ -163,17 +164,7 @@ class CocoMetric(BaseMetric):
             classes = self._classes() if self.classwise else ()
             names = (*self.metric_items, *(f'mAP_{name}' for name in classes))
             return {f'{metric}_{name}': 0.0 for name in names}
-        found = truth.loadRes(
-            [
-                dict(
-                    image_id=self._image_numbers[detection['image_id']],
-                    category_id=detection['label'] + 1,
-                    score=detection['score'],
-                    segmentation=detection['segmentation'],
-                )
-                for detection in detections
-            ]
-        )
+        found = _found(truth, detections, self._image_numbers)
         evaluation = COCOeval_faster(truth, found, iouType=metric, print_function=_say_nothing)
         evaluation.params.catIds = truth.getCatIds()
         if self.iou_thrs is not None:
@@ -233,12 +224,38 @@ def _detections(results: list[dict]) -> list[dict]:
     """Return all detections, one image's only once, under the ids of the annotation file."""
     by_image = {result['img_id']: result for result in results}
     return [
-        dict(image_id=img_id, label=label, score=score, segmentation=rle)
+        dict(image_id=img_id, label=label, score=score, segmentation=rle, area=area, bbox=box)
         for img_id, result in by_image.items()
-        for score, label, rle in zip(
-            result['scores'], result['labels'], result['rles'], strict=True
+        for score, label, rle, area, box in zip(
+            result['scores'],
+            result['labels'],
+            result['rles'],
+            # Of an image's masks together, which is quicker than one by one.
+            coco_mask.area(result['rles']).tolist(),
+            coco_mask.toBbox(result['rles']).tolist(),
+            strict=True,
         )
     ]
+
+
+def _found(truth: COCO, detections: list[dict], image_numbers: dict[Identifier, int]) -> COCO:
+    """Return detections as the engine wants them, and as its own `loadRes` would make them."""
+    return COCO(
+        dict(
+            images=truth.dataset['images'],
+            annotations=[
+                dict(
+                    id=number,
+                    image_id=image_numbers[detection['image_id']],
+                    category_id=detection['label'] + 1,
+                    iscrowd=0,
+                    **{key: detection[key] for key in ('score', 'segmentation', 'area', 'bbox')},
+                )
+                for number, detection in enumerate(detections, start=1)
+            ],
+            categories=truth.dataset['categories'],
+        )
+    )
 
 
 def _write_results(detections: list[dict], category_ids: Sequence[Identifier], path: str) -> None:

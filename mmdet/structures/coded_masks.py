@@ -1,25 +1,26 @@
-"""Masks of so many instances, or of so large an image, that their bitmaps would take gigabytes.
+"""Masks that transforms move about as run lengths, and that are drawn once, at the end.
 
-3,000 masks of 1333 x 800 pixels are 3.2 GB, 100 of 12,000 x 12,000 are 14.4 GB.
+Each transform of a mask takes every row of its result from one row of what came before, or from
+none, and every column likewise: the nearest one, the mirrored one, one of the window's. So any
+number of them in turn is one number for each row and one for each column of the result, and pixels
+are needed only where these numbers lead into the box of a mask. An image of COCO's, 1333 x 800
+pixels large, has 15 MB of bitmaps, which used to be drawn, resized, mirrored and packed.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-import mmcv
+import cv2
 import numpy as np
-import torch
-from pycocotools import mask as coco_mask
 
-from .masks import BitmapMasks, PackedMasks
-from .segmentation import Segmentation, as_rle
+from .masks import BitmapMasks, PackedMasks, box_around
+from .segmentation import Segmentation, as_rle, draw_columns
 
-MAX_PIXELS = 1 << 28
-"""Of bitmaps that are held together."""
+_NOWHERE = -1  # of rows and columns that show no part of the run lengths' image
 
 
-def masks_of(segmentations: Sequence[Segmentation | None], height: int, width: int) -> BitmapMasks:
-    """Return COCO's masks of an image for the transforms, as bitmaps where those are not too many.
+def masks_of(segmentations: Sequence[Segmentation | None], height: int, width: int) -> 'CodedMasks':
+    """Return COCO's masks of an image for the transforms.
 
     Args:
         segmentations: see `decode_segmentation`; None is a mask without a pixel.
@@ -27,99 +28,155 @@ def masks_of(segmentations: Sequence[Segmentation | None], height: int, width: i
         width: of the image in pixels.
     """
     nothing = dict(size=[height, width], counts=[height * width])
-    coded = (as_rle(each or nothing, height, width) for each in segmentations)
-    if len(segmentations) * height * width > MAX_PIXELS:
-        return CodedMasks(list(coded), height, width)
-    return _collected(map(coco_mask.decode, coded), len(segmentations), (height, width))
+    rles = [as_rle(each or nothing, height, width) for each in segmentations]
+    return CodedMasks(rles, height, width)
 
 
 class CodedMasks(BitmapMasks):
-    """N masks as run lengths, each of which is a bitmap only while something is done with it.
+    """N masks as run lengths, and which of their rows and columns are shown.
 
     It does all that `BitmapMasks` does; `masks`, all of the bitmaps, is there for transforms that
-    ask for it, and takes their memory.
+    ask for it, and takes their time and memory each time.
 
     Args:
-        rles: as pycocotools writes them.
+        rles: compressed, of one size.
         height: of the image in pixels.
         width: of the image in pixels.
+        rows: (height,) int32, the row of the run lengths' image that each row shows, rising or
+            falling, and -1 for none at either end; by default all of them as they are.
+        columns: (width,) int32 likewise.
+
+    Raises:
+        ValueError: without rows and columns, a mask has another size than the image.
     """
 
-    def __init__(self, rles: Sequence[dict], height: int, width: int) -> None:
+    def __init__(
+        self,
+        rles: Sequence[dict],
+        height: int,
+        width: int,
+        *,
+        rows: np.ndarray | None = None,
+        columns: np.ndarray | None = None,
+    ) -> None:
         self.rles = list(rles)
         self.height = height
         self.width = width
+        if rows is None or columns is None:
+            for rle in self.rles:
+                if tuple(rle['size']) != (height, width):
+                    raise ValueError(f'a mask of {rle["size"]} in an image of {height, width}')
+            rows, columns = np.arange(height, dtype=np.int32), np.arange(width, dtype=np.int32)
+        self._rows = rows
+        self._columns = columns
 
     @property
     def masks(self) -> np.ndarray:  # pyrefly: ignore[bad-override]: a field of bitmaps
-        """(N, H, W) uint8, made anew each time."""
-        bitmaps = np.empty((len(self), self.height, self.width), np.uint8)
-        for bitmap, rle in zip(bitmaps, self.rles, strict=True):
-            bitmap[:] = coco_mask.decode(rle)
+        """(N, H, W) uint8, made anew each time, and not to be written into: it would be lost."""
+        bitmaps = np.zeros((len(self), self.height, self.width), np.uint8)
+        for bitmap, part in zip(bitmaps, self._parts(), strict=True):
+            x1, y1, x2, y2 = part.box
+            bitmap[y1:y2, x1:x2] = part.bitmap
+        bitmaps.flags.writeable = False
         return bitmaps
 
     def __len__(self) -> int:
         return len(self.rles)
 
-    def __getitem__(self, index: np.ndarray | slice) -> BitmapMasks:
+    def __getitem__(self, index: np.ndarray | slice) -> 'CodedMasks':
         chosen = np.arange(len(self))[index]
-        return CodedMasks([self.rles[i] for i in chosen], self.height, self.width)
+        return self._showing(self._rows, self._columns, [self.rles[i] for i in chosen])
 
     @property
     def areas(self) -> np.ndarray:
         """(N,) numbers of pixels."""
-        return np.asarray(coco_mask.area(self.rles), np.int64).reshape(-1)
+        areas = [part.bitmap.sum(dtype=np.int64) for part in self._parts()]
+        return np.array(areas, np.int64)
 
-    def resize(self, shape: tuple[int, int]) -> BitmapMasks:
+    def resize(self, shape: tuple[int, int]) -> 'CodedMasks':
         """Resize to `shape` (height, width) by the nearest pixel."""
+        height, width = shape
+        # OpenCV itself says which ones it would take.
+        nearest = cv2.INTER_NEAREST
+        rows = cv2.resize(self._rows[:, None], (1, height), interpolation=nearest)
+        columns = cv2.resize(self._columns[None], (width, 1), interpolation=nearest)
+        return self._showing(rows[:, 0], columns[0])
 
-        def resized(mask: np.ndarray) -> np.ndarray:
-            out = np.empty(shape, np.uint8)
-            mmcv.imresize(mask, shape[::-1], interpolation='nearest', out=out)
-            return out
-
-        return self._each(resized, shape)
-
-    def flip(self, direction: str = 'horizontal') -> BitmapMasks:
+    def flip(self, direction: str = 'horizontal') -> 'CodedMasks':
         """Mirror: `horizontal`, `vertical` or `diagonal` (both)."""
-        axes = {'horizontal': (1,), 'vertical': (0,), 'diagonal': (0, 1)}[direction]
-        return self._each(partial(np.flip, axis=axes), (self.height, self.width))
+        down, across = {'horizontal': (1, -1), 'vertical': (-1, 1), 'diagonal': (-1, -1)}[direction]
+        return self._showing(self._rows[::down], self._columns[::across])
 
-    def crop(self, box: tuple[int, int, int, int]) -> BitmapMasks:
+    def crop(self, box: tuple[int, int, int, int]) -> 'CodedMasks':
         """Cut out `box` (x1, y1, x2, y2), which lies within the image."""
         x1, y1, x2, y2 = box
-        return self._each(lambda mask: mask[y1:y2, x1:x2], (y2 - y1, x2 - x1))
+        return self._showing(self._rows[y1:y2], self._columns[x1:x2])
 
-    def pad(self, shape: tuple[int, int]) -> BitmapMasks:
+    def pad(self, shape: tuple[int, int]) -> 'CodedMasks':
         """Extend to `shape` (height, width), not below their own, at the bottom and the right."""
-        missing = (0, shape[0] - self.height), (0, shape[1] - self.width)
-        return self._each(partial(np.pad, pad_width=missing), shape)
+        rows = np.pad(self._rows, (0, shape[0] - self.height), constant_values=_NOWHERE)
+        columns = np.pad(self._columns, (0, shape[1] - self.width), constant_values=_NOWHERE)
+        return self._showing(rows, columns)
 
     def get_bboxes(self) -> np.ndarray:
         """Return the (N, 4) float32 xyxy boxes around the masks, zeros for an empty one."""
-        boxes = np.array(coco_mask.toBbox(self.rles), np.float32).reshape(-1, 4)
-        boxes[:, 2:] += boxes[:, :2]
+        boxes = np.zeros((len(self), 4), np.float32)
+        for box, part in zip(boxes, self._parts(), strict=True):
+            inside = box_around(part.bitmap)
+            if any(inside):
+                box[:] = np.add(inside, part.box[:2] * 2)
         return boxes
 
     def pack(self) -> PackedMasks:
         """Return the same masks at one bit a pixel."""
-        bits = np.empty((len(self), self.height, -(-self.width // 8)), np.uint8)
-        for row, rle in zip(bits, self.rles, strict=True):
-            row[:] = np.packbits(coco_mask.decode(rle), axis=-1)
-        return PackedMasks(torch.from_numpy(bits), self.height, self.width)
+        parts = list(self._parts())
+        # There are fewer rows to pack before those of the result are taken.
+        bits = [np.packbits(part.pixels, axis=1)[part.rows] for part in parts]
+        return PackedMasks.of_boxes(bits, [part.box for part in parts], self.height, self.width)
 
-    def _each(
-        self, change: Callable[[np.ndarray], np.ndarray], shape: tuple[int, int]
-    ) -> BitmapMasks:
-        changed = (change(coco_mask.decode(rle)) for rle in self.rles)
-        return _collected(changed, len(self), shape)
+    def _showing(
+        self, rows: np.ndarray, columns: np.ndarray, rles: Sequence[dict] | None = None
+    ) -> 'CodedMasks':
+        rles = self.rles if rles is None else rles
+        return CodedMasks(rles, len(rows), len(columns), rows=rows, columns=columns)
+
+    def _parts(self) -> Iterator['_Part']:
+        return (_draw(rle, self._rows, self._columns) for rle in self.rles)
 
 
-def _collected(masks: Iterable[np.ndarray], number: int, shape: tuple[int, int]) -> BitmapMasks:
-    """Keep masks that come one by one, as bitmaps where those are not too many."""
-    if number * shape[0] * shape[1] > MAX_PIXELS:
-        return CodedMasks([coco_mask.encode(np.asfortranarray(mask)) for mask in masks], *shape)
-    bitmaps = np.empty((number, *shape), np.uint8)
-    for bitmap, mask in zip(bitmaps, masks, strict=True):
-        bitmap[:] = mask
-    return BitmapMasks(bitmaps, *shape)
+class _Part(NamedTuple):
+    """A box with all pixels of a mask.
+
+    Attributes:
+        box: x1, y1, x2, y2 in the image.
+        pixels: (h, x2 - x1) uint8, each row once.
+        rows: (y2 - y1,) which of them are shown.
+    """
+
+    box: tuple[int, int, int, int]
+    pixels: np.ndarray
+    rows: np.ndarray
+
+    @property
+    def bitmap(self) -> np.ndarray:
+        """(y2 - y1, x2 - x1) uint8."""
+        return self.pixels[self.rows]
+
+
+def _draw(rle: dict, rows: np.ndarray, columns: np.ndarray) -> _Part:
+    first, drawn = draw_columns(rle)
+    x1, x2 = _where(columns, first, first + len(drawn))
+    filled = np.flatnonzero(drawn.any(0))
+    top, bottom = (filled[0], filled[-1] + 1) if len(filled) else (0, 0)
+    y1, y2 = _where(rows, top, bottom)
+    if x1 == x2 or y1 == y2:
+        return _Part((0, 0, 0, 0), np.zeros((0, 0), np.uint8), np.zeros(0, int))
+    # Pixels of a column lie side by side here, so that taking columns is quick.
+    taken = drawn[columns[x1:x2] - first, top:bottom]
+    return _Part((x1, y1, x2, y2), cv2.transpose(taken), rows[y1:y2] - top)
+
+
+def _where(shown: np.ndarray, first: int, last: int) -> tuple[int, int]:
+    """Return between which two places numbers from `first` to before `last` are shown."""
+    found = np.flatnonzero((shown >= first) & (shown < last))
+    return (int(found[0]), int(found[-1]) + 1) if len(found) else (0, 0)

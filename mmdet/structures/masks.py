@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 import mmcv
 import numpy as np
 import torch
-import torch.nn.functional as F
 from mmengine.structures import BaseDataElement
 from pycocotools import mask as coco_mask
 from torch import Tensor
@@ -67,34 +66,56 @@ class BitmapMasks:
 
     def get_bboxes(self) -> np.ndarray:
         """Return the (N, 4) float32 xyxy boxes around the masks, zeros for an empty one."""
-        boxes = np.zeros((len(self), 4), np.float32)
-        for box, mask in zip(boxes, self.masks, strict=True):
-            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-            if len(rows):
-                box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-        return boxes
+        return np.array([box_around(mask) for mask in self.masks], np.float32).reshape(-1, 4)
 
     def pack(self) -> 'PackedMasks':
         """Return the same masks at one bit a pixel."""
-        return PackedMasks(
-            torch.from_numpy(np.packbits(self.masks, axis=-1)), self.height, self.width
-        )
+        boxes = self.get_bboxes().astype(int)
+        bits = [
+            np.packbits(mask[y1:y2, x1:x2], axis=1)
+            for mask, (x1, y1, x2, y2) in zip(self.masks, boxes, strict=True)
+        ]
+        return PackedMasks.of_boxes(bits, boxes, self.height, self.width)
+
+
+def box_around(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Return x1, y1, x2, y2 around the pixels of an (H, W) bitmap, zeros if it has none."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 class PackedMasks(BaseDataElement):
     """Bitmaps at one bit a pixel: what a worker sends, and what goes to the GPU.
 
+    Only boxes that hold all pixels of the masks are there: of COCO's masks, an eighth of the image.
+
     mmengine moves tensors and data elements alone. So this is one, and goes wherever the instances
     that hold it go: `to`, `cpu`, `cuda`, `detach` give masks whose bits are there.
 
     Attributes:
-        bits: (N, H, ceil(W / 8)) uint8, the leftmost pixel in the highest bit.
+        bits: (B,) uint8, one box after the other and each row by row, in whole bytes, the leftmost
+            pixel in the highest bit.
+        boxes: (N, 4) integers xyxy in pixels; an array, which stays on the CPU.
         height: of the masks in pixels, padding included.
         width: of the masks in pixels, padding included.
     """
 
-    def __init__(self, bits: Tensor, height: int, width: int) -> None:
-        super().__init__(metainfo=dict(height=height, width=width), bits=bits)
+    def __init__(self, bits: Tensor, boxes: np.ndarray, height: int, width: int) -> None:
+        super().__init__(metainfo=dict(boxes=boxes, height=height, width=width), bits=bits)
+
+    @classmethod
+    def of_boxes(
+        cls,
+        bits: Sequence[np.ndarray],
+        boxes: np.ndarray | Sequence[tuple[int, int, int, int]],
+        height: int,
+        width: int,
+    ) -> 'PackedMasks':
+        """Return masks of (y2 - y1, ceil((x2 - x1) / 8)) uint8 bits for each box."""
+        joined = np.concatenate([np.zeros(0, np.uint8), *(each.ravel() for each in bits)])
+        return cls(torch.from_numpy(joined), np.array(boxes, int).reshape(-1, 4), height, width)
 
     def new(self, *, metainfo: dict | None = None, **fields: Tensor) -> 'PackedMasks':
         """Return masks with some of these ones' attributes replaced; see mmengine's class."""
@@ -103,10 +124,14 @@ class PackedMasks(BaseDataElement):
         return PackedMasks(**arguments)
 
     def __len__(self) -> int:
-        return len(self.bits)
+        return len(self.boxes)
 
     def __getitem__(self, index: int | Tensor | slice) -> 'PackedMasks':
-        return self.new(bits=self.bits[[index] if isinstance(index, int) else index])
+        wanted = index.cpu().numpy() if isinstance(index, Tensor) else index
+        chosen = np.atleast_1d(np.arange(len(self))[wanted])
+        parts = self._parts(self.bits)
+        bits = torch.cat([self.bits[:0], *(parts[i] for i in chosen)])
+        return PackedMasks(bits, self.boxes[chosen], self.height, self.width)
 
     def clone(self) -> 'PackedMasks':
         """Return masks with the same bits; mmengine's would make some without."""
@@ -115,18 +140,29 @@ class PackedMasks(BaseDataElement):
     @staticmethod
     def cat(masks: 'Sequence[PackedMasks]') -> 'PackedMasks':
         """Join masks of one size; `InstanceData` indexes by it."""
-        return masks[0].new(bits=torch.cat([part.bits for part in masks]))
+        bits = torch.cat([part.bits for part in masks])
+        boxes = np.concatenate([part.boxes for part in masks])
+        return PackedMasks(bits, boxes, masks[0].height, masks[0].width)
 
     def pad(self, shape: tuple[int, int]) -> 'PackedMasks':
         """Extend to `shape` (height, width) at the bottom and the right; nothing is copied."""
-        return PackedMasks(self.bits, *shape)
+        return PackedMasks(self.bits, self.boxes, *shape)
 
     def to_tensor(self) -> Tensor:
         """Return the (N, H, W) uint8 bitmaps on the device of the bits."""
         shifts = torch.arange(7, -1, -1, device=self.bits.device, dtype=torch.uint8)
-        pixels = (self.bits[..., None] >> shifts & 1).flatten(-2)[:, : self.height, : self.width]
-        missing = self.width - pixels.shape[2], self.height - pixels.shape[1]
-        return F.pad(pixels, (0, missing[0], 0, missing[1]))
+        pixels = self.bits[:, None] >> shifts & 1
+        bitmaps = pixels.new_zeros(len(self), self.height, self.width)
+        parts = self._parts(pixels)
+        for bitmap, part, (x1, y1, x2, y2) in zip(bitmaps, parts, self.boxes.tolist(), strict=True):
+            if x1 < x2:
+                bitmap[y1:y2, x1:x2] = part.reshape(y2 - y1, -1)[:, : x2 - x1]
+        return bitmaps
+
+    def _parts(self, values: Tensor) -> Sequence[Tensor]:
+        """Split values of each byte of the bits into those of the N masks."""
+        x1, y1, x2, y2 = self.boxes.T
+        return values.split(((y2 - y1) * -((x1 - x2) // 8)).tolist())
 
     def to_ndarray(self) -> np.ndarray:
         """Return the (N, H, W) uint8 bitmaps on the CPU."""

@@ -26,10 +26,59 @@ def decode_segmentation(segmentation: Segmentation, height: int, width: int) -> 
 def as_rle(segmentation: Segmentation, height: int, width: int) -> dict:
     """Return a COCO segmentation as compressed RLE; see `decode_segmentation`."""
     if isinstance(segmentation, list):
-        return coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+        rles = coco_mask.frPyObjects(segmentation, height, width)
+        return rles[0] if len(rles) == 1 else coco_mask.merge(rles)
     if isinstance(segmentation['counts'], list):
         return coco_mask.frPyObjects(segmentation, height, width)
     return segmentation
+
+
+def run_lengths(counts: bytes | str) -> np.ndarray:
+    """Return the (K,) int64 run lengths in COCO's compressed string, of zeros and ones in turn.
+
+    Each is written in digits of 5 bits, the lowest first, as characters from `0` on; 32 is added
+    to all digits but the last, whose highest bit is the sign. From the fourth on it is not the
+    length that is written, but what it differs by from the second last.
+
+    Args:
+        counts: as pycocotools or JSON has them; nothing is checked.
+
+    Examples:
+        >>> run_lengths(b'52203').tolist()
+        [5, 2, 2, 2, 5]
+    """
+    characters = counts.encode() if isinstance(counts, str) else counts
+    digits = np.frombuffer(characters, np.uint8).astype(np.int64) - ord('0')
+    ends = np.flatnonzero(digits < 32)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    numbers = ends + 1 - starts
+    places = np.arange(len(digits)) - starts.repeat(numbers)
+    lengths = np.add.reduceat((digits & 31) << 5 * places, starts)
+    lengths -= (digits[ends] & 16) << 5 * numbers - 4
+    lengths[1::2] = lengths[1::2].cumsum()
+    lengths[2::2] = lengths[2::2].cumsum()
+    return lengths
+
+
+def draw_columns(rle: dict) -> tuple[int, np.ndarray]:
+    """Draw the columns of a mask that have pixels, and none of those before and after them.
+
+    Args:
+        rle: of an image of height H, compressed.
+
+    Returns:
+        Where the first of these columns lies in the image, and all of them, (columns, H) uint8.
+    """
+    height = rle['size'][0]
+    lengths = run_lengths(rle['counts'])
+    edges = lengths.cumsum()[: len(lengths) // 2 * 2]  # where runs of ones begin and end in turn
+    if not len(edges):
+        return 0, np.zeros((0, height), np.uint8)
+    first, last = edges[0] // height, -(-edges[-1] // height)
+    lengths[0] -= first * height
+    lengths[len(edges) :] = last * height - edges[-1]
+    ones = (np.arange(len(lengths)) & 1).astype(np.uint8)
+    return int(first), ones.repeat(lengths).reshape(-1, height)
 
 
 def json_rle(rle: dict) -> dict:

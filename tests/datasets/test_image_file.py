@@ -9,6 +9,7 @@ from mmengine.logging import MMLogger
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from mmdet.datasets import image_file
 from mmdet.datasets.image_file import UnreadableError, _say_unturned, read_image
 from mmdet.errors import UserError, exit_on_user_error
 from tests.datasets.transforms.results import apply
@@ -48,6 +49,22 @@ def assert_alike(image: np.ndarray, expected: np.ndarray, tolerance: float = 3) 
     assert image.dtype == np.uint8
     assert image.shape == expected.shape
     assert np.abs(image.astype(int) - expected).mean() < tolerance
+
+
+@pytest.mark.parametrize('size', [(HEIGHT, WIDTH), (WIDTH, HEIGHT)])
+def test_a_file_is_read_once(picture, save, monkeypatch, size):
+    """Also where it is decoded a second time, as it is stored."""
+    reads: list[str] = []
+    read_bytes = image_file.read_bytes
+
+    def read(path: str, backend_args: dict | None) -> bytes:
+        reads.append(path)
+        return read_bytes(path, backend_args)
+
+    monkeypatch.setattr(image_file, 'read_bytes', read)
+    path = save(from_bgr(picture), 'phone.jpg', orientation=6)
+    assert read_image(path, size=size).shape[:2] == size
+    assert reads == [path]
 
 
 @pytest.mark.parametrize('backend', ['cv2', 'pillow'])

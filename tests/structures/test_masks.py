@@ -24,6 +24,16 @@ def test_packing_keeps_every_pixel_and_pads(bitmaps):
     np.testing.assert_array_equal(padded, np.pad(bitmaps, ((0, 0), (0, 6), (0, 19))))
 
 
+def test_what_is_packed_are_the_boxes_of_the_masks():
+    masks = np.zeros((3, 100, 200), np.uint8)
+    masks[0, 50:60, 101:118] = 1
+    masks[1, 99, 199] = 1
+    packed = BitmapMasks(masks, 100, 200).pack()
+    assert packed.bits.numel() == 10 * 3 + 1
+    np.testing.assert_array_equal(packed.to_tensor().numpy(), masks)
+    np.testing.assert_array_equal(packed[torch.tensor([1, 2, 0])].to_ndarray(), masks[[1, 2, 0]])
+
+
 def test_packed_masks_follow_their_instances(bitmaps, other_device):
     """Not only `to`: what else moves data elements asks of a field what it is, not what it can."""
     packed = BitmapMasks(bitmaps, 10, 13).pack()
@@ -59,6 +69,8 @@ def test_run_lengths_stay_where_they_are(bitmaps, other_device):
 def test_no_masks(bitmaps):
     none = BitmapMasks(bitmaps[:0], 10, 13)
     assert none.pack().pad((16, 16)).to_tensor().shape == (0, 16, 16)
+    both = PackedMasks.cat([none.pack(), BitmapMasks(bitmaps, 10, 13).pack()])
+    np.testing.assert_array_equal(both.to_ndarray(), bitmaps)
     assert none.resize((5, 6)).masks.shape == (0, 5, 6)
     assert none.flip().crop((0, 0, 4, 3)).pad((7, 6)).masks.shape == (0, 7, 6)
     assert BitmapMasks.cat([none, none]).masks.shape == (0, 10, 13)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
@@ -17,8 +18,9 @@ from .instances import select_instances
 class PackDetInputs(BaseTransform):
     """Make `inputs`, a (3, h, w) uint8 tensor, and `data_samples`, a `DetDataSample`.
 
-    Masks are packed to a bit a pixel: a worker that sends (N, h, w) bytes spends longer on that
-    than on everything else. Ignored instances do not leave the worker: nothing learns from them.
+    Masks are packed to a bit a pixel of their boxes: a worker that sends (N, h, w) bytes spends
+    longer on that than on everything else. Ignored instances do not leave the worker: nothing
+    learns from them.
 
     Args:
         meta_keys: entries of the results that become the sample's metainfo.
@@ -51,5 +53,7 @@ class PackDetInputs(BaseTransform):
                 sample.gt_instances.labels = torch.from_numpy(wanted['gt_bboxes_labels'])
             if 'gt_masks' in wanted:
                 sample.gt_instances.masks = wanted['gt_masks'].pack()
-        image = np.ascontiguousarray(results['img'].transpose(2, 0, 1))
-        return dict(inputs=torch.from_numpy(image), data_samples=sample)
+        image = results['img']
+        planes = np.empty((image.shape[2], *image.shape[:2]), image.dtype)
+        cv2.split(image, list(planes))  # a quarter of the time of a transposed copy
+        return dict(inputs=torch.from_numpy(planes), data_samples=sample)

@@ -1,5 +1,6 @@
 """Resizing, flipping, padding: mmcv's transforms, which know images and boxes, learn masks."""
 
+import cv2
 from mmcv.transforms import Pad as MMCVPad
 from mmcv.transforms import RandomChoiceResize as MMCVRandomChoiceResize
 from mmcv.transforms import RandomFlip as MMCVRandomFlip
@@ -7,6 +8,8 @@ from mmcv.transforms import RandomResize as MMCVRandomResize
 from mmcv.transforms import Resize as MMCVResize
 
 from mmdet.registry import TRANSFORMS
+
+_FLIPS = dict(horizontal=1, vertical=0, diagonal=-1)  # OpenCV's names for them
 
 
 @TRANSFORMS.register_module()
@@ -30,7 +33,11 @@ class RandomFlip(MMCVRandomFlip):
     """Mirror image, boxes and masks at random; see mmcv's class for the arguments."""
 
     def _flip(self, results: dict) -> None:
+        image = results['img']
         super()._flip(results)
+        # mmcv gives a view backwards in memory, through which each later step would go more slowly.
+        flipped = cv2.flip(image, _FLIPS[results['flip_direction']])
+        results['img'] = flipped.reshape(image.shape)
         if 'gt_masks' in results:
             results['gt_masks'] = results['gt_masks'].flip(results['flip_direction'])
 

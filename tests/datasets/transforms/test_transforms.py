@@ -117,6 +117,18 @@ def test_a_flip_turns_the_image_over():
     assert (results['flip'], results['flip_direction']) == (True, 'horizontal')
 
 
+@pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+@pytest.mark.parametrize('direction', ['horizontal', 'vertical', 'diagonal'])
+def test_a_flipped_image_is_that_of_numpy_and_lies_forwards_in_memory(direction, dtype):
+    image = np.random.default_rng(0).integers(0, 256, (40, 64, 3)).astype(dtype)
+    given = results_of() | dict(img=image)
+    flipped = apply('RandomFlip', given, prob=1.0, direction=direction)['img']
+    axes = dict(horizontal=1, vertical=0, diagonal=(0, 1))[direction]
+    np.testing.assert_array_equal(flipped, np.flip(image, axes))
+    assert flipped.flags.c_contiguous
+    assert flipped.dtype == dtype
+
+
 @pytest.mark.parametrize('name', ['Resize', 'RandomFlip', 'RandomCrop', 'Pad'])
 def test_images_without_instances(name):
     arguments = dict(
@@ -260,8 +272,19 @@ class TestPackDetInputs:
         assert sample.ori_shape == (40, 64)
         assert 'img_shape' not in sample
         assert sample.gt_instances.labels.tolist() == [1]
-        assert sample.gt_instances.masks.bits.numel() == 40 * 64 // 8
+        assert sample.gt_instances.masks.bits.numel() == 28 * -(-20 // 8)  # of its box
+        np.testing.assert_array_equal(
+            sample.gt_instances.masks.to_ndarray(), results['gt_masks'].masks[1:]
+        )
         assert len(results['gt_bboxes']) == 2  # what came in is as it was
+
+    @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+    @pytest.mark.parametrize('part', [np.s_[:], np.s_[3:20, 5:40], np.s_[:, ::-1]])
+    def test_an_image_becomes_planes(self, dtype, part):
+        image = np.random.default_rng(0).integers(0, 256, (40, 64, 3)).astype(dtype)[part]
+        planes = apply('PackDetInputs', dict(img=image))['inputs']
+        np.testing.assert_array_equal(planes.numpy(), image.transpose(2, 0, 1))
+        assert planes.is_contiguous()
 
     def test_without_annotations(self):
         packed = apply('PackDetInputs', dict(img=np.zeros((4, 6, 3), np.uint8)))
