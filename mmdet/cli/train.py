@@ -9,7 +9,12 @@ from mmengine.runner import Runner
 
 from mmdet.cli.program import run
 from mmdet.engine.checkpoint import check_fit, checkpoint_to_resume
-from mmdet.engine.config import add_common_arguments, load_config, require_stage
+from mmdet.engine.config import (
+    add_common_arguments,
+    load_config,
+    require_stage,
+    use_mixed_precision,
+)
 from mmdet.engine.launch import build_runner
 from mmdet.engine.memory.auto_batch import set_batch_size
 from mmdet.engine.only_run import only_run_in
@@ -59,8 +64,7 @@ def main(argv: Sequence[str] | None = None, *, stages: Sequence[str] = ('train',
     cfg = load_config(args)
     require_stage(cfg, 'train', source=args.config)
     if args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        use_mixed_precision(cfg, 'train')
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise UserError(f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}')
