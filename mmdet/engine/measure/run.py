@@ -23,7 +23,7 @@ from mmdet.errors import UserError
 from .machine import machine_of, peak_memory
 from .parts import MATCHING, detector_of
 from .steps import EnoughError, MeasuringHook, Steps
-from .weights import draw_some_masks, set_candidates, without_pretrained
+from .weights import let_masks_cover, set_candidates, without_pretrained
 
 _OTHER_STAGES = ('dataloader', 'cfg', 'evaluator')
 
@@ -74,7 +74,7 @@ def measure_test(
         if not cfg.get('load_from'):
             detector = detector_of(runner)
             detector.init_weights()
-            draw_some_masks(detector.mask_head)
+            let_masks_cover(detector.mask_head)
         if candidates is not None:
             runner.register_hook(_CandidatesHook(candidates))
         hook = MeasuringHook(warmup=warmup, steps=steps)

@@ -1,7 +1,6 @@
 """Weights to measure with: how long a step takes hardly depends on them, but a test's does."""
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -28,16 +27,17 @@ def without_pretrained(node: object) -> object:
 
 
 @torch.no_grad()
-def draw_some_masks(head: BaseSOLOHead) -> None:
-    """Give the layers that predict masks weights by which a mask covers part of an image.
+def let_masks_cover(head: BaseSOLOHead) -> None:
+    """Shift the masks' bias so that random weights draw masks which cover part of an image.
 
-    In a head that begins its training no pixel belongs to any.
+    In a head that begins its training no pixel belongs to any. With this bias, every factor of a
+    mask's probability is as often above as below what makes it `mask_thr`.
     """
+    factor = head.decode_cfg.mask_thr ** (1 / head.num_factors)
+    bias = torch.logit(torch.tensor(factor), eps=1e-6).item()  # mask_thr may be 0 or 1
     for name in head.predicting_convs:
-        for conv in _convs(getattr(head, name)) if name != 'conv_cls' else ():
-            nn.init.normal_(conv.weight, std=0.05)
-            if conv.bias is not None:
-                nn.init.zeros_(conv.bias)
+        for conv in getattr(head, name) if name != 'conv_cls' else ():
+            nn.init.constant_(conv.bias, bias)
 
 
 @torch.no_grad()
@@ -66,7 +66,3 @@ def set_candidates(detector: SOLO, inputs: Tensor, candidates: int) -> None:
         raise UserError(f'there can be 1 to {len(highest) - 1} candidates, not {candidates}')
     last, next_one = highest.sort(descending=True).values[candidates - 1 : candidates + 1].tolist()
     head.conv_cls.bias += math.log(threshold / (1 - threshold)) - (last + next_one) / 2
-
-
-def _convs(module: nn.Module) -> Iterator[nn.Conv2d]:
-    return (each for each in module.modules() if isinstance(each, nn.Conv2d))
