@@ -14,15 +14,17 @@ from mmdet.models.postprocess import point_nms
 _TIMM = dict(pretrained=False, checkpoint_path='')
 
 
-def without_pretrained(node: object) -> object:
-    """Return a copy of a model's settings, of which no part begins with weights of others."""
+def without_pretrained(model: dict) -> dict:
+    """Return a copy of a model's config, of which no part begins with weights of others."""
+    return {key: _TIMM.get(key, _without(model[key])) for key in model}
+
+
+def _without(node: object) -> object:
     if isinstance(node, dict):
-        if node.get('type') == 'Pretrained':
-            return None
-        return {key: _TIMM.get(key, without_pretrained(node[key])) for key in node}
+        return None if node.get('type') == 'Pretrained' else without_pretrained(node)
     if isinstance(node, list | tuple):
-        copies = (without_pretrained(each) for each in node)
-        return type(node)(each for each in copies if each is not None)
+        kept = (each for each in map(_without, node) if each is not None)
+        return type(node)(kept)
     return node
 
 
