@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch
 from mmengine.dist import is_main_process
 
 from mmdet.engine.config import (
@@ -55,6 +57,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="test, eval: shift the categories' bias so that about N candidates are found",
     )
     parser.add_argument('--amp', action='store_true', help='train, or test, in mixed precision')
+    parser.add_argument(
+        '--cpu-time',
+        action='store_true',
+        help='count the seconds that one thread computed, not those that went by: for a CPU that '
+        'others use, too',
+    )
     parser.add_argument('--json', metavar='FILE', help='write the figures into this file, too')
     add_config_arguments(parser)
     add_launcher_arguments(parser)
@@ -79,15 +87,21 @@ def main(argv: Sequence[str] | None = None) -> dict[str, object]:
     if args.amp:
         use_mixed_precision(cfg, _STAGES[args.mode])
     counts = dict(steps=args.max_iter, warmup=args.num_warmup)
+    clock = time.thread_time if args.cpu_time else time.perf_counter
     if args.mode == 'train':
-        found = measure_training(cfg, **counts)
+        found = measure_training(cfg, clock=clock, **counts)
     elif args.mode == 'data':
         found = measure_data(cfg, **counts)
     else:
         found = measure_test(
-            cfg, candidates=args.candidates, evaluates=args.mode == 'eval', **counts
+            cfg,
+            candidates=args.candidates,
+            evaluates=args.mode == 'eval',
+            clock=clock,
+            **counts,
         )
-    report = dict(config=args.config, mode=args.mode) | found
+    clock = 'cpu' if args.cpu_time else 'wall'
+    report = dict(config=args.config, mode=args.mode, clock=clock) | found
     if is_main_process():
         print('\n'.join(lines_of(report)), flush=True)
         if args.json:
@@ -102,3 +116,10 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise UserError(f'--candidates is for --mode test and eval, not {args.mode}')
     if args.mode == 'data' and (args.amp or args.checkpoint):
         raise UserError('--mode data runs no model: leave out --amp and --checkpoint')
+    if args.cpu_time and args.mode == 'data':
+        raise UserError('--cpu-time does not see the workers of --mode data')
+    if args.cpu_time and (torch.cuda.is_available() or torch.get_num_threads() > 1):
+        raise UserError(
+            '--cpu-time sees one thread: OMP_NUM_THREADS=1 for one, CUDA_VISIBLE_DEVICES=-1 for no '
+            'GPU'
+        )

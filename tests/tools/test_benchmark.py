@@ -1,6 +1,7 @@
 """Measuring a step: the step is the training's own, and what is said of it is so."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -136,6 +137,18 @@ def test_one_wait_more_is_counted_where_it_is(measure, monkeypatch):
     assert sum(number for place, number in before.items() if 'sound_steps.py' in place) == 1
 
 
+def test_what_others_do_takes_no_cpu_time(measure, monkeypatch):
+    def sleeping(self: SOLO, inputs: torch.Tensor) -> tuple:
+        time.sleep(1)
+        return extract_feat(self, inputs)
+
+    extract_feat = SOLO.extract_feat
+    monkeypatch.setattr(SOLO, 'extract_feat', sleeping)
+    wall, cpu = measure(*SHORT), measure(*SHORT, '--cpu-time')
+    assert wall['parts']['step, the rest'] > 1 > cpu['parts']['step, the rest']
+    assert (wall['clock'], cpu['clock']) == ('wall', 'cpu')
+
+
 def test_a_step_that_is_not_taken_is_counted(measure, capsys):
     lines = 'param_scheduler = None; optim_wrapper = dict(clip_grad=None, optimizer=dict(lr=1e30))'
     report = measure('--max-iter', '2', '--num-warmup', '1', lines=lines)
@@ -175,6 +188,7 @@ def test_pretrained_weights_are_not_fetched(measure):
         (['--max-iter', '0'], '', 'at least 1'),
         (['--candidates', '5'], '', 'for --mode test and eval, not train'),
         (['--mode', 'data', '--amp'], '', 'runs no model'),
+        (['--mode', 'data', '--cpu-time'], '', 'does not see the workers'),
         (['--num-warmup', '5'], '', 'there are 6 batches in all, too few for 5'),
         (['--checkpoint', 'none.pth'], '', 'none.pth'),
         ([], 'compile = True', 'compile=False'),

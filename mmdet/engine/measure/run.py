@@ -2,8 +2,9 @@
 
 import statistics
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 
 import torch
@@ -28,7 +29,9 @@ from .weights import let_masks_cover, set_candidates, without_pretrained
 _OTHER_STAGES = ('dataloader', 'cfg', 'evaluator')
 
 
-def measure_training(cfg: Config, *, steps: int, warmup: int) -> dict[str, object]:
+def measure_training(
+    cfg: Config, *, steps: int, warmup: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, object]:
     """Measure steps of a config's training.
 
     Its weights are random, unless `load_from` names others. Nothing is written, and it is validated
@@ -38,6 +41,7 @@ def measure_training(cfg: Config, *, steps: int, warmup: int) -> dict[str, objec
         cfg: checked; it is changed.
         steps: that are measured, at most.
         warmup: steps before these.
+        clock: gives the time, in seconds.
 
     Returns:
         What is in `summary`; the `machine`; `weights`, `random` or a file's name;
@@ -46,7 +50,7 @@ def measure_training(cfg: Config, *, steps: int, warmup: int) -> dict[str, objec
     for stage in ('val', 'test'):
         cfg.update({f'{stage}_{key}': None for key in _OTHER_STAGES})
     with runner_of(cfg, 'train') as runner:
-        hook = MeasuringHook(warmup=warmup, steps=steps)
+        hook = MeasuringHook(warmup=warmup, steps=steps, clock=clock)
         runner.register_hook(hook)
         with closing(hook), suppress(EnoughError):
             runner.train()
@@ -55,7 +59,13 @@ def measure_training(cfg: Config, *, steps: int, warmup: int) -> dict[str, objec
 
 
 def measure_test(
-    cfg: Config, *, steps: int, warmup: int, candidates: int | None, evaluates: bool
+    cfg: Config,
+    *,
+    steps: int,
+    warmup: int,
+    candidates: int | None,
+    evaluates: bool,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, object]:
     """Measure steps of a config's test, of a batch each; see `measure_training`.
 
@@ -65,6 +75,7 @@ def measure_test(
         warmup: steps before these.
         candidates: as many are found in an image, about; None for those that the weights find.
         evaluates: compare, too, what was found with what is annotated.
+        clock: gives the time, in seconds.
 
     Returns:
         What `measure_training` does, and `candidates`. With `evaluates` also `matching`, the
@@ -77,7 +88,7 @@ def measure_test(
             let_masks_cover(detector.mask_head)
         if candidates is not None:
             runner.register_hook(_CandidatesHook(candidates))
-        hook = MeasuringHook(warmup=warmup, steps=steps)
+        hook = MeasuringHook(warmup=warmup, steps=steps, clock=clock)
         runner.register_hook(hook)
         found: dict[str, object] = dict(candidates=candidates)
         with closing(hook):

@@ -52,6 +52,7 @@ class MeasuringHook(Hook):
     Args:
         warmup: steps that are taken before, and not measured.
         steps: that are measured at most; a test may have fewer.
+        clock: gives the time, in seconds.
 
     Attributes:
         measured: so far.
@@ -62,11 +63,11 @@ class MeasuringHook(Hook):
     # After all others, whose time is the loop's.
     priority = 'LOWEST'
 
-    def __init__(self, *, warmup: int, steps: int) -> None:
+    def __init__(self, *, warmup: int, steps: int, clock: Callable[[], float]) -> None:
         self.measured = Steps()
         self.stopwatch: Stopwatch | None = None
         self.images = 0
-        self._warmup, self._steps = warmup, steps
+        self._warmup, self._steps, self._clock = warmup, steps, clock
         self._kinds: Iterator[str] = iter(())
         self._kind = ''
         self._whole_kind = ''
@@ -138,7 +139,7 @@ class MeasuringHook(Hook):
             repeat('count', 1),
         )
         self._whole_kind = 'whole' if apart else 'split'
-        self.stopwatch = Stopwatch(device, rest=LOOP)
+        self.stopwatch = Stopwatch(device, rest=LOOP, clock=self._clock)
         loop.dataloader = TimedLoader(loop.dataloader, self.stopwatch)
         self._changes.enter_context(parts(runner, self.stopwatch))
         preprocessor = detector_of(runner).data_preprocessor

@@ -18,14 +18,22 @@ class Stopwatch:
     Args:
         device: whose work is timed.
         rest: the part that what belongs to no other is given to.
+        clock: gives the time, in seconds.
 
     Attributes:
         splits: whether parts are told apart; else all is the rest's.
     """
 
-    def __init__(self, device: torch.device, *, rest: str) -> None:
+    def __init__(
+        self,
+        device: torch.device,
+        *,
+        rest: str,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.splits = True
         self._device = device
+        self._clock = clock
         self._open = [rest]
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._since = self._now()
@@ -58,7 +66,7 @@ class Stopwatch:
     def _now(self) -> float:
         if self._device.type == 'cuda':
             torch.cuda.synchronize(self._device)
-        return time.perf_counter()
+        return self._clock()
 
 
 @contextmanager
