@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 
@@ -10,7 +9,14 @@ from mmengine.runner import Runner
 
 from mmdet.cli.program import run
 from mmdet.engine.checkpoint import check_fit, checkpoint_to_resume
-from mmdet.engine.config import add_common_arguments, load_config, require_stage
+from mmdet.engine.config import (
+    add_amp_argument,
+    add_common_arguments,
+    load_config,
+    require_stage,
+    use_mixed_precision,
+    words_of,
+)
 from mmdet.engine.launch import build_runner
 from mmdet.engine.memory.auto_batch import set_batch_size
 from mmdet.engine.only_run import only_run_in
@@ -18,8 +24,6 @@ from mmdet.engine.preflight import check_files
 from mmdet.engine.processes import is_first_process
 from mmdet.engine.restart import was_restarted
 from mmdet.errors import UserError
-
-AMP_DTYPES = ('bfloat16', 'float16')
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -33,17 +37,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='CHECKPOINT',
         help='go on from a checkpoint; without a name, from the latest in the work directory',
     )
-    parser.add_argument(
-        '--amp',
-        nargs='?',
-        const='',
-        choices=('', *AMP_DTYPES),
-        metavar='DTYPE',
-        help=(
-            f'train in mixed precision, {" or ".join(AMP_DTYPES)}; '
-            "without a name in the device's usual one"
-        ),
-    )
+    add_amp_argument(parser)
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
@@ -55,16 +49,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='find the largest train_dataloader.batch_size that fits into memory, by trying',
     )
     add_common_arguments(parser)
-    return parser.parse_args(_without_ambiguity(sys.argv[1:] if argv is None else argv))
-
-
-def _without_ambiguity(argv: Sequence[str]) -> list[str]:
-    """Let `--amp` without a dtype stand before the config, as it may in mmdetection."""
-    following = [*argv[1:], '']
-    return [
-        '--amp=' if word == '--amp' and after not in AMP_DTYPES else word
-        for word, after in zip(argv, following, strict=True)
-    ]
+    return parser.parse_args(words_of(argv))
 
 
 def main(argv: Sequence[str] | None = None, *, stages: Sequence[str] = ('train', 'val')) -> Runner:
@@ -81,10 +66,7 @@ def main(argv: Sequence[str] | None = None, *, stages: Sequence[str] = ('train',
     cfg = load_config(args)
     require_stage(cfg, 'train', source=args.config)
     if args.amp is not None:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-        if args.amp:
-            cfg.optim_wrapper.dtype = args.amp
+        use_mixed_precision(cfg, 'train', dtype=args.amp)
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise UserError(f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {args.config}')

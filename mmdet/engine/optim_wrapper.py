@@ -54,6 +54,13 @@ class _ResumableAccumulation(SoundSteps):
         self._inner_count = init_counts
 
 
+def mixed_precision_of(optim_wrapper: object, device: torch.device) -> torch.dtype | None:
+    """Return what a wrapper has a device compute in beside float32; None for nothing else."""
+    if not isinstance(optim_wrapper, MMEngineAmpOptimWrapper):
+        return None
+    return optim_wrapper.cast_dtype or torch.get_autocast_dtype(device.type)
+
+
 def gather_gradients(optim_wrapper: object) -> None:
     """Before a checkpoint, in all processes: have it hold what they have accumulated."""
     if isinstance(optim_wrapper, _ResumableAccumulation):

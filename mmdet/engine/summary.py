@@ -4,12 +4,12 @@ from collections.abc import Sequence, Sized
 
 import torch
 from mmengine.dist import get_world_size
-from mmengine.optim import AmpOptimWrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmdet.datasets.dataset_wrappers import innermost
 
+from .optim_wrapper import mixed_precision_of
 from .wrapper import device_of, unwrapped
 
 
@@ -97,9 +97,9 @@ def _device(runner: Runner) -> str:
         threads = torch.get_num_threads()
         text = f'{device.type.upper()}, {threads} thread{"s" if threads > 1 else ""}'
         text += f' in each of {processes} processes' if processes > 1 else ''
-    if isinstance(runner.optim_wrapper, AmpOptimWrapper):
-        dtype = str(runner.optim_wrapper.cast_dtype or torch.get_autocast_dtype(device.type))
-        text += f', mixed precision ({dtype.removeprefix("torch.")})'
+    dtype = mixed_precision_of(runner.optim_wrapper, device)
+    if dtype is not None:
+        text += f', mixed precision ({str(dtype).removeprefix("torch.")})'
     return text
 
 
