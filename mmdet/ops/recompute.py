@@ -53,8 +53,7 @@ class _Recipe:
     def images(self, begin: int, end: int) -> Tensor:
         """Return a part of the batch."""
         parts = (kept.get()[begin:end] for kept in self.of_images)
-        with torch.no_grad():
-            return self.compute(*parts, *(kept.get() for kept in self.shared))
+        return self.compute(*parts, *(kept.get() for kept in self.shared))
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ def test_who_says_nothing_keeps_it(doubled):
     assert doubled.asked == []
 
 
-def test_nothing_is_left_after_the_backward_pass(doubled):
+@pytest.mark.parametrize('backward', [True, False])
+def test_nothing_is_left_when_it_is_not_needed_any_more(doubled, backward):
     images, weight = leaf(2, 3, 5, 6), leaf(4, 3, 1, 1)
     hidden = images * 3
     alive = weakref.ref(hidden)
@@ -101,8 +102,11 @@ def test_nothing_is_left_after_the_backward_pass(doubled):
     del hidden, feature
     gc.disable()
     try:
-        output.sum().backward()
-        del output
+        if backward:
+            output.sum().backward()
+            assert output.grad_fn is not None
+        else:
+            del output
         assert alive() is None
     finally:
         gc.enable()
