@@ -27,6 +27,7 @@ from .console import arrange_handlers
 from .processes import ending_with_others
 from .saver import saves
 from .signals import StopRequest, listening
+from .worker_memory import keep_freed_memory
 from .workers import leave_interrupts_to_main
 
 _MIB = 2**20
@@ -53,12 +54,13 @@ class Runner(MMEngineRunner):
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """Return mmengine's loader; Ctrl-C is for the main process alone, not for its workers."""
+        """Return mmengine's loader; its workers leave Ctrl-C to the main process, keep memory."""
         loader = MMEngineRunner.build_dataloader(dataloader, seed, diff_rank_seed)
         if isinstance(loader.dataset, Sized) and not len(loader.dataset):
             # mmengine's samplers divide by its length.
             loader = DataLoader(loader.dataset, collate_fn=loader.collate_fn)
         leave_interrupts_to_main(loader)
+        keep_freed_memory(loader)
         return loader
 
     def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
