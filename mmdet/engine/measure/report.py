@@ -46,7 +46,7 @@ def _step_rows(report: Mapping) -> Iterator[tuple[str, str]]:
     unsound = f'; {left_out} were not taken, as something was not finite' if left_out else ''
     steps = f'median of {report["steps"]}{unsound}'
     if report['clock'] == 'cpu':
-        yield 'clock', 'the CPU time of one thread'
+        yield 'clock', 'the CPU time of one thread, without what it waited for'
     yield 'step', f'{_time(report["seconds"])}, {_speed(report["images_a_second"])}, {steps}'
     yield from _part_rows(report['parts'])
     if 'matching' in report:
