@@ -102,8 +102,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, object]:
             clock=clock,
             **counts,
         )
-    clock = 'cpu' if args.cpu_time else 'wall'
-    report = dict(config=args.config, mode=args.mode, clock=clock) | found
+    kind = 'cpu' if args.cpu_time else 'wall'
+    report = dict(config=args.config, mode=args.mode, clock=kind) | found
     if is_main_process():
         print('\n'.join(lines_of(report)), flush=True)
         if args.json:

@@ -139,13 +139,13 @@ def test_one_wait_more_is_counted_where_it_is(measure, monkeypatch):
 
 def test_what_others_do_takes_no_cpu_time(measure, monkeypatch):
     def sleeping(self: SOLO, inputs: torch.Tensor) -> tuple:
-        time.sleep(1)
+        time.sleep(0.3)
         return extract_feat(self, inputs)
 
     extract_feat = SOLO.extract_feat
     monkeypatch.setattr(SOLO, 'extract_feat', sleeping)
     wall, cpu = measure(*SHORT), measure(*SHORT, '--cpu-time')
-    assert wall['parts']['step, the rest'] > 1 > cpu['parts']['step, the rest']
+    assert wall['parts']['step, the rest'] > 0.3 > cpu['parts']['step, the rest']
     assert (wall['clock'], cpu['clock']) == ('wall', 'cpu')
 
 

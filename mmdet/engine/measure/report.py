@@ -36,13 +36,8 @@ def _step_rows(report: Mapping) -> Iterator[tuple[str, str]]:
     height, width = report['size']
     others = f', of {report["sizes"]} sizes this most often' if report['sizes'] > 1 else ''
     kind = 'annotated' if report['mode'] == 'train' else 'found'
-    yield (
-        'batch',
-        (
-            f'{report["images"]} x 3 x {height} x {width}{others}; '
-            f'{report["instances"]:g} instances {kind}'
-        ),
-    )
+    batch = f'{report["images"]} x 3 x {height} x {width}{others}'
+    yield 'batch', f'{batch}; {report["instances"]:g} instances {kind}'
     wanted = f', {report["candidates"]} candidates set' if report.get('candidates') else ''
     yield 'weights', f'{report["weights"]}{wanted}'
     if report['mixed_precision']:
@@ -51,7 +46,7 @@ def _step_rows(report: Mapping) -> Iterator[tuple[str, str]]:
     unsound = f'; {left_out} were not taken, as something was not finite' if left_out else ''
     steps = f'median of {report["steps"]}{unsound}'
     if report['clock'] == 'cpu':
-        yield 'clock', 'the CPU time of one thread'
+        yield 'clock', 'the CPU time of one thread, without what it waited for'
     yield 'step', f'{_time(report["seconds"])}, {_speed(report["images_a_second"])}, {steps}'
     yield from _part_rows(report['parts'])
     if 'matching' in report:
@@ -72,11 +67,12 @@ def _part_rows(parts: Mapping[str, float]) -> Iterator[tuple[str, str]]:
 
 def _machine(machine: Mapping) -> str:
     many = f'{machine["processes"]} processes on ' if machine['processes'] > 1 else ''
+    threads = f'{machine["threads"]} thread{"s" if machine["threads"] > 1 else ""}'
     gpu = f'{machine["gpu"]}, ' if machine['gpu'] else ''
     settings = ''.join(f', {name}={value}' for name, value in machine['settings'].items())
     return (
         f'{many}{gpu}{machine["cpu"]}: {machine["cores"]} cores, {machine["instructions"]}, '
-        f'{machine["threads"]} threads; torch {machine["torch"]}{settings}'
+        f'{threads}; torch {machine["torch"]}{settings}'
     )
 
 
