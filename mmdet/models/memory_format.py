@@ -98,6 +98,23 @@ def overflowing_convolutions(model: nn.Module) -> Iterator[tuple[str, nn.Conv2d]
             yield name, module
 
 
+def keep_strides_of_gradients(model: nn.Module) -> None:
+    """Let the gradients of 1 x 1 weights have the strides that the weights have.
+
+    Channels last, such a gradient lies in memory as its weight does, but the strides of its two
+    axes of one element say otherwise. `DistributedDataParallel` compares them, and warns.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
+            weight = module.weight
+            if weight.requires_grad:
+                weight.register_hook(_with_usual_strides)
+
+
+def _with_usual_strides(grad: Tensor) -> Tensor:
+    return grad.flatten(1).view(grad.shape)
+
+
 def _cut_unread(
     module: nn.Conv2d, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]
 ) -> tuple[tuple[Tensor], dict] | None:

@@ -10,6 +10,7 @@ from mmdet.models.layers import DeformConv2d
 from mmdet.models.memory_format import guard_strided_convolutions, overflowing_convolutions
 from mmdet.registry import MODELS
 from tests.conftest import REPO
+from tests.samples import batch_of, sample_of
 
 # A heap that was written past is noticed when memory is next taken or given back.
 THIRTY_STEPS = """
@@ -155,3 +156,16 @@ def test_a_detector_guards_its_parts_and_those_that_replace_them(tiny_model):
         conv(torch.zeros(1, 8, 8, 8))
     assert read == [(7, 7), (7, 7)]
     assert len(second._forward_pre_hooks) == 1
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_gradients_have_the_strides_of_their_weights(tiny_model, dtype):
+    model = MODELS.build(tiny_model).train()
+    batch = batch_of([sample_of([(8, 8, 60, 60)])])
+    with torch.autocast('cpu', dtype=dtype, enabled=dtype != torch.float32):
+        losses = model(**model.data_preprocessor(batch, True), mode='loss')
+    sum(losses.values()).backward()
+    weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    assert {name: weight.grad.stride() for name, weight in weights.items()} == {
+        name: weight.stride() for name, weight in weights.items()
+    }

@@ -5,7 +5,11 @@ from collections.abc import Sequence
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from mmdet.models.memory_format import guard_strided_convolutions, in_sound_precision
+from mmdet.models.memory_format import (
+    guard_strided_convolutions,
+    in_sound_precision,
+    keep_strides_of_gradients,
+)
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 
@@ -40,6 +44,7 @@ class SOLO(BaseModel):
         self.neck = MODELS.build(neck)
         self.mask_head = MODELS.build({**mask_head, 'train_cfg': train_cfg, 'test_cfg': test_cfg})
         guard_strided_convolutions(self)
+        keep_strides_of_gradients(self)
 
     def train(self, mode: bool = True) -> 'SOLO':
         """Set the mode; also after parts were replaced, training is safe on a CPU."""

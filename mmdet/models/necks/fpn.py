@@ -78,7 +78,7 @@ class FPN(BaseModule):
         merged = [laterals[-1]]
         for lateral in reversed(laterals[:-1]):
             above = F.interpolate(merged[0], size=lateral.shape[-2:], mode='nearest')
-            merged.insert(0, lateral + above)
+            merged.insert(0, lateral.add_(above))  # nobody needs the lateral alone
         outs = [conv(x) for conv, x in zip(self.fpn_convs, merged, strict=True)]
         for _ in range(self.num_extra):
             outs.append(F.max_pool2d(outs[-1], 1, stride=2))

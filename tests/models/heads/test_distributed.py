@@ -2,6 +2,7 @@
 
 import os
 import socket
+import warnings
 
 import pytest
 import torch
@@ -44,6 +45,7 @@ def step(model: torch.nn.Module, preprocessor: torch.nn.Module, images: slice) -
 
 def worker(rank: int, config: dict, port: int, folder: str) -> None:
     os.environ |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    warnings.filterwarnings('error', 'Grad strides do not match')
     dist.init_process_group('gloo', rank=rank, world_size=2)
     model = build(config)
     # As the runner does it: an unused parameter would be an error.

@@ -25,7 +25,8 @@ def test_they_have_the_features_precision():
     assert with_coordinates(torch.zeros(1, 1, 2, 2, dtype=torch.bfloat16)).dtype == torch.bfloat16
 
 
-@pytest.mark.parametrize('order', [torch.contiguous_format, torch.channels_last])
-def test_they_lie_as_the_feature_does(order):
-    feature = torch.randn(2, 3, 5, 9).contiguous(memory_format=order)
+@pytest.mark.parametrize('batch', [1, 2])
+@pytest.mark.parametrize('order', [torch.contiguous_format, torch.channels_last], ids=str)
+def test_the_order_in_memory_stays(order, batch):
+    feature = torch.randn(batch, 3, 5, 9).contiguous(memory_format=order)
     assert with_coordinates(feature).is_contiguous(memory_format=order)
