@@ -41,6 +41,7 @@ from .features import (
     check_padding,
     check_pyramid,
     flatten_cells,
+    product,
     resize_ends,
     resize_maps,
 )
@@ -294,7 +295,7 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
             cells = [claims.cells[image] for image in images] or [claims.instances]
             factors = self.cell_masks(source, level, cells)
             if claims.images:
-                masks = factors[0] if self.mask_loss.activate else factors.sigmoid().prod(0)
+                masks = factors[0] if self.mask_loss.activate else product(factors.sigmoid())
                 wanted = targets.masks[self.mask_strides[level]][claims.instances]
                 losses.append(self.mask_loss(masks, wanted))
             else:
@@ -345,7 +346,7 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
     ) -> Tensor:
         """Return the (P, h, w) probabilities of an image's cells at a quarter of the input."""
         factors = self.cell_masks(self.source(outputs, level, [image]), level, [cells])
-        return resize_maps(factors.sigmoid(), outputs.mask_size).prod(0)
+        return product(resize_maps(factors.sigmoid(), outputs.mask_size))
 
 
 def _normal_init(predicting_convs: Sequence[str]) -> list[dict]:

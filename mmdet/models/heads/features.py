@@ -139,6 +139,12 @@ def resize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return stacked.view(*maps.shape[:2], *size)
 
 
+def product(factors: Tensor) -> Tensor:
+    """Return the (P, h, w) masks of which (F, P, h, w) are the factors."""
+    # `prod` would copy the one that there is.
+    return factors[0] if len(factors) == 1 else factors.prod(0)
+
+
 def flatten_cells(cls_preds: Sequence[Tensor]) -> Tensor:
     """Return the (B * G, C) logits of the G cells of all levels, from (B, C, S, S) for each."""
     logits = torch.cat([pred.flatten(2) for pred in cls_preds], dim=2)
