@@ -3,8 +3,8 @@
 Each transform of a mask takes every row of its result from one row of what came before, or from
 none, and every column likewise: the nearest one, the mirrored one, one of the window's. So any
 number of them in turn is one number for each row and one for each column of the result, and pixels
-are needed only where these numbers lead into the box of a mask. An image of COCO's, 1333 x 800
-pixels large, has 15 MB of bitmaps, which used to be drawn, resized, mirrored and packed.
+are needed only where these numbers lead into the box of a mask. As bitmaps, some nine masks of a
+megapixel would be drawn, resized, mirrored and packed for each image of COCO's.
 """
 
 from collections.abc import Iterator, Sequence
