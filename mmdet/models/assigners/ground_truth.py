@@ -116,7 +116,8 @@ def _on_host(*tensors: Tensor) -> list[Tensor]:
 
 def center_of_mass(masks: Tensor) -> tuple[Tensor, Tensor]:
     """Return the (N, 2) centres, y and x in pixels, and the (N,) areas of (N, H, W) bitmaps."""
-    by_row, by_column = masks.sum(2), masks.sum(1)
+    # A side's pixels fit into int32, of which sums take a quarter of the time of long ones.
+    by_row, by_column = (masks.sum(axis, dtype=torch.int32) for axis in (2, 1))
     areas = by_row.sum(1)
     y = (by_row * torch.arange(masks.shape[1], device=masks.device)).sum(1)
     x = (by_column * torch.arange(masks.shape[2], device=masks.device)).sum(1)
