@@ -171,6 +171,12 @@ def test_gradients_of_gradients_are_refused(kernels):
         gradient.sum().backward()
 
 
+def test_moments_have_no_gradients(kernels):
+    leaves, _ = random_case((2, 4, 3, 2), 2, kernels)
+    output, mean, rstd = OPS.group_norm_relu(*(each.requires_grad_() for each in leaves), 2, 1e-5)
+    assert output.requires_grad and not mean.requires_grad and not rstd.requires_grad
+
+
 def test_only_the_gradients_that_are_asked_for(kernels):
     (images, weight, bias), grad = random_case((2, 6, 5, 4), 3, kernels)
     output = group_norm_relu(images, 3, weight.requires_grad_(), bias)
