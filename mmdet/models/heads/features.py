@@ -25,7 +25,8 @@ def apply_rows(rows: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
     for weights, feature in zip(rows, features, strict=True):
         with recomputes(feature):
             maps.append(weights @ feature.flatten(1))
-    return torch.cat(maps).unflatten(1, features[0].shape[-2:])
+    every = maps[0] if len(maps) == 1 else torch.cat(maps)  # which would copy the one
+    return every.unflatten(1, features[0].shape[-2:])
 
 
 def each_image(feature: Tensor) -> tuple[Tensor, ...]:
