@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -69,22 +68,6 @@ def start_processes(cfg: Config) -> None:
     cfg.model_wrapper_cfg.setdefault('device_ids', None)
 
 
-@contextmanager
-def leaving_at_the_end() -> Iterator[None]:
-    """Leave the other processes once a command is through, or was asked to stop and did.
-
-    After an error nothing is waited for.
-    """
-    try:
-        yield
-    except SystemExit as stop:
-        # The frames that it came through hold the runner, and that the groups.
-        traceback.clear_frames(stop.__traceback__)
-        leave_processes()
-        raise
-    leave_processes()
-
-
 def leave_processes() -> None:
     """End what there is between this process and the others, and the threads that served it.
 
@@ -93,8 +76,6 @@ def leave_processes() -> None:
     with SIGABRT. So the groups have to end first, and they end with the last that refers to them:
     the caller must have let go of the model's wrapper.
     """
-    if not dist.is_initialized():
-        return
     forget_host_group()
     gc.collect()
     dist.destroy_process_group()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmdet.engine.processes import leaving_at_the_end
+from mmdet.cli.program import leaving_at_the_end
 from mmdet.errors import exit_on_user_error
 
 
