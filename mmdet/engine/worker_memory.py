@@ -5,11 +5,10 @@ seen one as large freed; from then on it keeps such blocks, and up to twice as m
 pages for all arrays of an image took a third of the time to load it.
 """
 
-from collections.abc import Callable
-from functools import partial
-
 import numpy as np
 from torch.utils.data import DataLoader
+
+from .workers import at_worker_start
 
 _BLOCK = 31 << 20  # bytes; glibc takes no note of more than 32 MiB
 
@@ -20,10 +19,8 @@ def keep_freed_memory(loader: DataLoader) -> None:
     Args:
         loader: changed in place, before its first worker starts.
     """
-    loader.worker_init_fn = partial(_start_worker, then=loader.worker_init_fn)
+    at_worker_start(loader, _keep_freed_memory)
 
 
-def _start_worker(worker_id: int, *, then: Callable[[int], object] | None) -> None:
+def _keep_freed_memory() -> None:
     np.empty(_BLOCK, np.uint8)  # freed at once, and never touched
-    if then is not None:
-        then(worker_id)

@@ -1,4 +1,4 @@
-"""Signals and the workers of data loaders.
+"""What the workers of data loaders do when they start, and what they do about signals.
 
 A terminal sends Ctrl-C to every process of a run, and a cluster its own signals. What they mean is
 for the main process to decide; a worker that were interrupted as well would end in the middle of
@@ -25,10 +25,28 @@ def leave_interrupts_to_main(loader: DataLoader) -> None:
     Args:
         loader: changed in place, before its first worker starts.
     """
-    loader.worker_init_fn = partial(_start_worker, then=loader.worker_init_fn)
+    at_worker_start(loader, _leave_interrupts_to_main)
 
 
-def _start_worker(worker_id: int, *, then: Callable[[int], object] | None) -> None:
+def at_worker_start(loader: DataLoader, act: Callable[[], object]) -> None:
+    """Have each worker of a loader do something first, and then what it was to do.
+
+    Args:
+        loader: changed in place, before its first worker starts.
+        act: of a module, so that a worker that does not fork finds it.
+    """
+    loader.worker_init_fn = partial(_start_worker, act=act, then=loader.worker_init_fn)
+
+
+def _start_worker(
+    worker_id: int, *, act: Callable[[], object], then: Callable[[int], object] | None
+) -> None:
+    act()
+    if then is not None:
+        then(worker_id)
+
+
+def _leave_interrupts_to_main() -> None:
     for number in STOPPING:
         if number != signal.SIGTERM:
             signal.signal(number, signal.SIG_IGN)
@@ -37,8 +55,6 @@ def _start_worker(worker_id: int, *, then: Callable[[int], object] | None) -> No
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     Thread(target=_end_with_loader, args=(os.getppid(),), daemon=True).start()
     sys.excepthook = _print_unless_hung_up
-    if then is not None:
-        then(worker_id)
 
 
 def _end_with_loader(main: int) -> None:
