@@ -68,7 +68,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--json', metavar='FILE', help='write the figures into this file, too')
     add_config_arguments(parser)
     add_launcher_arguments(parser)
-    parser.set_defaults(work_dir=None)  # which `load_config` reads; none is written
     return parser.parse_args(words_of(argv))
 
 

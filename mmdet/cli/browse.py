@@ -31,8 +31,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='for how long each is shown; 0 waits for a key; q ends',
     )
     add_config_arguments(parser)
-    # What `load_config` reads of other tools; nothing is launched, and no work directory written.
-    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
     return parser.parse_args(argv)
 
 

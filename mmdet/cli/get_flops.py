@@ -12,6 +12,7 @@ from mmdet.utils import register_all_modules
 from mmdet.utils.files import write_whole
 
 _NAME, _NUMBER = 26, 25
+_CANDIDATES = 100
 # What a column is, of the counts that each part has.
 _COLUMNS = dict(
     parameters='parameters, M',
@@ -44,14 +45,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--candidates',
         type=int,
-        default=100,
         metavar='N',
-        help='masks that a test draws (default: 100); a training draws those of its cells',
+        help=f'test: masks that are drawn (default: {_CANDIDATES})',
     )
     parser.add_argument('--json', metavar='FILE', help='write the numbers into this file, too')
     add_config_arguments(parser)
-    # What `load_config` reads of other tools; nothing is launched, and no work directory written.
-    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
     return parser.parse_args(argv)
 
 
@@ -67,13 +65,16 @@ def main(argv: Sequence[str] | None = None) -> dict[str, object]:
     args = parse_args(argv)
     if len(args.shape) > 2 or min(args.shape) < 1:
         raise UserError(f'--shape is a height and a width, not {args.shape}')
+    if args.candidates is not None and args.mode == 'train':
+        raise UserError('--candidates is for --mode test: a training draws the masks of its cells')
+    candidates = _CANDIDATES if args.candidates is None else args.candidates
     height, width = args.shape * (3 - len(args.shape))
     cfg = load_config(args)
     register_all_modules()
     detector = build(cfg.model.to_dict())
     divisor = detector.data_preprocessor.pad_size_divisor
     size = -(-height // divisor) * divisor, -(-width // divisor) * divisor
-    here, multiplied = count_here(detector, size, args.mode, candidates=args.candidates)
+    here, multiplied = count_here(detector, size, args.mode, candidates=candidates)
     columns = dict(
         parameters=parameters_by_part(detector),
         published=count_published(detector, size, args.mode),
@@ -84,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, object]:
         config=args.config,
         mode=args.mode,
         size=size,
-        candidates=args.candidates if args.mode == 'test' else None,
+        candidates=candidates if args.mode == 'test' else None,
         **columns,
     )
     print('\n'.join(_lines(report)))

@@ -40,3 +40,8 @@ def test_the_tool(config, environment):
 def test_a_shape_that_is_none(config, shape):
     with pytest.raises(UserError, match='--shape is a height and a width'):
         main([config, '--shape', *shape])
+
+
+def test_a_training_has_no_candidates(config):
+    with pytest.raises(UserError, match='--candidates is for --mode test'):
+        main([config, '--mode', 'train', '--candidates', '5'])

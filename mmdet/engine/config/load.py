@@ -36,7 +36,12 @@ def add_launcher_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that change a config."""
+    """Add the options that change a config.
+
+    `load_config` reads others as well: where a tool does not add them, nothing is launched, and the
+    work directory is the config's.
+    """
+    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
     parser.add_argument('--data-root', help='the data set, in the layout that the config expects')
     parser.add_argument(
         '--cfg-options',
