@@ -18,22 +18,13 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
+from mmdet.engine.measure.waits import reads
+
 aten = torch.ops.aten
 
 NAME = 'remote'
 _COPIES = (aten.copy_.default, aten._to_copy.default)
 # What PyTorch makes tensors with where no tensor of the device is at hand, by the kernel's name
-# What tells the host how large its result is, or a number; `index` does it with booleans.
-_TELLING = (
-    aten._local_scalar_dense.default,
-    aten.nonzero.default,
-    aten.bincount.default,
-    aten.masked_select.default,
-    aten._unique2.default,
-    aten.unique_dim.default,
-    aten.unique_consecutive.default,
-    aten.repeat_interleave.Tensor,
-)
 _FACTORIES = {
     'empty.memory_format': aten.empty.memory_format,
     'empty_strided': aten.empty_strided.default,
@@ -142,12 +133,8 @@ def _note_wait(name: str) -> None:
 
 
 def _waits(op: Callable, args: tuple, kwargs: dict, *, leaves: bool) -> bool:
-    if op in _TELLING or leaves:
+    if leaves or reads(op, args, kwargs):
         return True
-    if op in (aten.index.Tensor, aten.index_put_.default):
-        return any(
-            index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1]
-        )
     if op not in _COPIES:
         return False
     source = args[1] if op is aten.copy_.default else args[0]

@@ -79,14 +79,15 @@ class _Reads(TorchDispatchMode):
         self, func: OpOverload, types: tuple, args: tuple = (), kwargs: dict | None = None
     ) -> object:
         kwargs = kwargs or {}
-        if _reads(func, args, kwargs):
+        if reads(func, args, kwargs):
             frame = _outside_of_torch(sys._getframe(1))
             place = _place(frame.f_code.co_filename, frame.f_lineno)
             self._waits[f'{place} {func.overloadpacket}'] += 1
         return func(*args, **kwargs)
 
 
-def _reads(func: OpOverload, args: tuple, kwargs: dict) -> bool:
+def reads(func: OpOverload, args: tuple, kwargs: dict) -> bool:
+    """Return whether an operation reads numbers of its tensors, or makes a size of them."""
     op = func.overloadpacket
     if op is aten.repeat_interleave:
         return kwargs.get('output_size') is None
