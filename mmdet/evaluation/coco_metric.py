@@ -14,11 +14,13 @@ from mmengine.logging import MMLogger
 from pycocotools import mask as coco_mask
 from terminaltables import AsciiTable
 
-from mmdet.datasets.coco_file import CocoFile, category_labels, read_coco_file
+from mmdet.datasets.coco_file import category_labels, read_coco_file
 from mmdet.datasets.coco_values import Identifier
 from mmdet.errors import UserError
 from mmdet.registry import METRICS
 from mmdet.structures.segmentation import json_rle
+
+from .truth import truth_of_file, truth_of_samples
 
 Metric = Literal['segm', 'bbox']
 
@@ -38,8 +40,13 @@ class CocoMetric(BaseMetric):
     out or refused as `mmdet/datasets/coco_file.py` says: what is left out there is nothing to find
     here, and a detection of it is wrong. The engine is faster-coco-eval.
 
+    Without an annotation file it measures against the instances of the samples, whatever the format
+    that the data set reads: `PackDetInputs` of the test's pipeline has to hand them over. The
+    figures are the same, but for sizes, which are then the masks' and not what a file says, and for
+    what the data set does not train on, such as boxes of less than a pixel, which does not count.
+
     Args:
-        ann_file: the annotation file to measure against.
+        ann_file: the annotation file to measure against; without one, the samples' `instances`.
         metric: `segm`, or also `bbox`: boxes around the predicted masks.
         classwise: log AP per class, and report it as `<metric>_mAP_<class>`.
         iou_thrs: one threshold or several instead of COCO's 0.5, 0.55 ... 0.95; a figure at a
@@ -57,7 +64,7 @@ class CocoMetric(BaseMetric):
 
     def __init__(
         self,
-        ann_file: str,
+        ann_file: str | None = None,
         metric: str | Sequence[str] = 'segm',
         classwise: bool = False,
         iou_thrs: float | Sequence[float] | None = None,
@@ -70,8 +77,6 @@ class CocoMetric(BaseMetric):
         collect_device: str = 'cpu',
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        if not ann_file:
-            raise UserError('CocoMetric needs ann_file, the annotation file to measure against')
         wanted = [metric] if isinstance(metric, str) else list(metric)
         unknown = set(wanted) - {'segm', 'bbox'}
         if unknown:
@@ -94,7 +99,7 @@ class CocoMetric(BaseMetric):
         self.result_file = result_file
         self.backend_args = backend_args
         self._truth: COCO | None = None
-        self._category_ids: list[Identifier] = []  # of each label, as the file has them
+        self._category_ids: Sequence[Identifier] = ()  # of each label, as the file has them
         self._image_numbers: dict[Identifier, int] = {}  # what the engine calls each image
 
     def prepare(self) -> None:
@@ -107,7 +112,7 @@ class CocoMetric(BaseMetric):
         Raises:
             UserError: the file is missing or refused, or lacks a class.
         """
-        if self._truth is not None or not is_main_process():
+        if not self.ann_file or self._truth is not None or not is_main_process():
             return
         coco = read_coco_file(self.ann_file, self.backend_args)
         labels = category_labels(coco, self._classes())
@@ -116,10 +121,14 @@ class CocoMetric(BaseMetric):
         self._image_numbers = {
             image['id']: number for number, image in enumerate(coco.images, start=1)
         }
-        self._truth = _truth(coco, labels, self._image_numbers)
+        self._truth = truth_of_file(coco, labels, self._image_numbers)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep each image's id, scores, labels and RLEs."""
+        """Keep each image's id, scores, labels and RLEs, and what there was to find.
+
+        Raises:
+            UserError: there is no annotation file, and a sample has no `instances`.
+        """
         for sample in data_samples:
             found = sample['pred_instances']
             self.results.append(
@@ -128,12 +137,16 @@ class CocoMetric(BaseMetric):
                     scores=found['scores'].tolist(),
                     labels=found['labels'].tolist(),
                     rles=found['masks'].rles,
+                    truth=None if self.ann_file else _truth_of(sample),
                 )
             )
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Return the figures; -1 where there is nothing to find, 0 where there are no images."""
-        self.prepare()
+        if self.ann_file:
+            self.prepare()
+        else:
+            self._take_truth(results)
         detections = _detections(results)
         strangers = {found['image_id'] for found in detections} - self._image_numbers.keys()
         if strangers:
@@ -149,11 +162,19 @@ class CocoMetric(BaseMetric):
         if not detections:
             why = 'nothing was detected' if self._image_numbers else 'there are no images'
             logger = MMLogger.get_current_instance()
-            logger.warning(f'{self.ann_file}: {why}, so that there is nothing to score')
+            logger.warning(
+                f'{self.ann_file or "the data set"}: {why}, so that there is nothing to score'
+            )
         figures: dict[str, float] = {}
         for metric in self.metrics:
             figures |= self._evaluate(metric, self._truth, detections)
         return figures
+
+    def _take_truth(self, results: list[dict]) -> None:
+        truths = {result['img_id']: result['truth'] for result in results}
+        self._category_ids = range(1, len(self._classes()) + 1)
+        self._image_numbers = {img_id: number for number, img_id in enumerate(truths, start=1)}
+        self._truth = truth_of_samples(truths, self._classes(), self._image_numbers)
 
     def _classes(self) -> Sequence[str]:
         assert self.dataset_meta is not None  # mmengine's loops say it before anything else
@@ -191,33 +212,13 @@ def _say_nothing(*_: object) -> None:
     pass
 
 
-def _truth(
-    coco: CocoFile, labels: dict[Identifier, int], image_numbers: dict[Identifier, int]
-) -> COCO:
-    """Return the annotations of the wanted categories as the engine wants them.
-
-    It needs ids that are numbers, and takes an annotation's id of 0 for "no match". So they are
-    numbered here: images in their order, categories by their labels.
-    """
-    names = {category['id']: category['name'] for category in coco.categories}
-    wanted = [annotation for annotation in coco.annotations if annotation['category_id'] in labels]
-    return COCO(
-        dict(
-            images=[{**image, 'id': image_numbers[image['id']]} for image in coco.images],
-            annotations=[
-                {
-                    **annotation,
-                    'id': number,
-                    'image_id': image_numbers[annotation['image_id']],
-                    'category_id': labels[annotation['category_id']] + 1,
-                }
-                for number, annotation in enumerate(wanted, start=1)
-            ],
-            categories=[
-                dict(id=label + 1, name=names[identifier]) for identifier, label in labels.items()
-            ],
+def _truth_of(sample: dict) -> dict:
+    if 'instances' not in sample:
+        raise UserError(
+            "CocoMetric without ann_file measures against the samples' instances: add 'instances' "
+            "to the meta_keys of PackDetInputs in the test's pipeline"
         )
-    )
+    return dict(instances=sample['instances'], ori_shape=sample['ori_shape'])
 
 
 def _detections(results: list[dict]) -> list[dict]:

@@ -104,6 +104,44 @@ def test_figures_are_pycocotools(truth, ann_file, tmp_path):
             assert figures[f'coco/{kind}_mAP_{name}'] == pytest.approx(wanted)
 
 
+def with_instances(truth: dict, samples: list[dict]) -> list[dict]:
+    """Samples with what there is to find, as `PackDetInputs` hands it over."""
+    sizes = {image['id']: (image['height'], image['width']) for image in truth['images']}
+    instances: dict[int, list] = {identifier: [] for identifier in sizes}
+    for each in truth['annotations']:
+        x, y, width, height = each['bbox']
+        instance = dict(
+            bbox=[x, y, x + width, y + height],
+            bbox_label=each['category_id'] - 1,
+            mask=each['segmentation'],
+            ignore_flag=each['iscrowd'],
+        )
+        instances[each['image_id']].append(instance)
+    return [
+        {**each, 'instances': instances[each['img_id']], 'ori_shape': sizes[each['img_id']]}
+        for each in samples
+    ]
+
+
+def test_without_a_file_it_measures_against_the_samples(truth, ann_file, tmp_path):
+    samples = with_instances(truth, detections_for(truth))
+    arguments = dict(metric=['segm', 'bbox'], classwise=True)
+    by_file = CocoMetric(ann_file, result_file=str(tmp_path / 'file.json'), **arguments)
+    by_samples = CocoMetric(result_file=str(tmp_path / 'samples.json'), **arguments)
+    assert evaluate(by_samples, samples) == evaluate(by_file, samples)
+    assert (tmp_path / 'samples.json').read_text() == (tmp_path / 'file.json').read_text()
+
+
+def test_without_a_file_an_image_that_was_seen_twice_counts_once(truth):
+    samples = with_instances(truth, detections_for(truth))
+    assert evaluate(CocoMetric(), samples + samples[:3]) == evaluate(CocoMetric(), samples)
+
+
+def test_without_a_file_the_samples_must_have_instances(truth):
+    with pytest.raises(UserError, match="add 'instances' to the meta_keys of PackDetInputs"):
+        evaluate(CocoMetric(), detections_for(truth))
+
+
 def test_an_image_counts_once(truth, ann_file):
     samples = detections_for(truth)
     once = evaluate(CocoMetric(ann_file), samples)
@@ -335,8 +373,6 @@ def test_the_annotation_file_comes_through_a_backend(truth, ann_file):
 def test_wrong_arguments_are_named(ann_file):
     with pytest.raises(UserError, match="no metric_items 'AP'; known are mAP, mAP_50"):
         CocoMetric(ann_file, metric_items=['mAP', 'AP'])
-    with pytest.raises(UserError, match='needs ann_file'):
-        CocoMetric(None)
     with pytest.raises(UserError, match="no metric 'proposal'"):
         CocoMetric(ann_file, metric='proposal')
     with pytest.raises(UserError, match='outfile_prefix'):

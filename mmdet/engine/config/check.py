@@ -14,7 +14,9 @@ import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.utils.dl_utils import set_multi_processing
 
+from mmdet.datasets.transforms import PackDetInputs
 from mmdet.errors import UserError
+from mmdet.evaluation import CocoMetric
 from mmdet.registry import (
     EVALUATOR,
     HOOKS,
@@ -23,12 +25,13 @@ from mmdet.registry import (
     MODEL_WRAPPERS,
     MODELS,
     RUNNERS,
+    TRANSFORMS,
     VISUALIZERS,
 )
 
 from .loaders import check_loader
 from .objects import Place, check_object, check_values
-from .parts import datasets_of, metainfo_of
+from .parts import datasets_of, is_a, metainfo_of, metrics_of
 from .signature import arguments_of, suggestion
 from .top_level import check_names
 from .training import check_optim_wrapper, check_other_loop, check_schedulers, check_train_cfg
@@ -120,6 +123,7 @@ def _problems(cfg: Mapping) -> Iterator[str]:
         if isinstance(cfg.get(key), Mapping | list | tuple):
             yield from check(cfg[key], key)
     yield from _check_num_classes(cfg)
+    yield from _check_truth(cfg)
 
 
 def _check_evaluator(node: Mapping | Sequence, path: str) -> Iterator[str]:
@@ -186,6 +190,23 @@ def _check_num_classes(cfg: Mapping) -> Iterator[str]:
                     f'model.mask_head.num_classes is {num_classes}, but {loader} has '
                     f'{len(classes)} classes: set num_classes={len(classes)}, or name the classes '
                     f'in {loader}.dataset.metainfo'
+                )
+
+
+def _check_truth(cfg: Mapping) -> Iterator[str]:
+    """Without an annotation file the metric needs what the test's pipeline may leave behind."""
+    for stage in ('val', 'test'):
+        metrics = metrics_of(cfg.get(f'{stage}_evaluator'))
+        if not any(is_a(m, METRICS, CocoMetric) and not m.get('ann_file') for m in metrics):
+            continue
+        for dataset in datasets_of(cfg.get(f'{stage}_dataloader')):
+            steps = [step for step in dataset.get('pipeline') or () if isinstance(step, Mapping)]
+            packs = [step for step in steps if is_a(step, TRANSFORMS, PackDetInputs)]
+            if packs and 'instances' not in packs[-1].get('meta_keys', ()):
+                yield (
+                    f'{stage}_evaluator: CocoMetric without ann_file measures against what the '
+                    "data set has: add 'instances' to the meta_keys of PackDetInputs in "
+                    f'{stage}_dataloader.dataset.pipeline, or name ann_file'
                 )
 
 

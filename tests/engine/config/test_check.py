@@ -126,12 +126,24 @@ def test_a_mistake_in_the_mask_features_head_is_named():
         ('train_cfg', 'type', "train_cfg needs type='EpochBasedTrainLoop' or by_epoch=True"),
         ('optim_wrapper', 'optimizer', "optim_wrapper needs 'optimizer'"),
         ('model', 'neck', "SOLO needs the argument 'neck'"),
-        ('val_evaluator', 'ann_file', "CocoMetric needs the argument 'ann_file'"),
+        ('val_evaluator', 'ann_file', 'or name ann_file'),
     ],
 )
 def test_what_is_missing_is_named(cfg, place, key, complaint):
     del cfg[place][key]
     assert complaint in complaint_of(cfg)
+
+
+@pytest.mark.parametrize('stage', ['val', 'test'])
+def test_without_an_annotation_file_the_metric_needs_the_instances(cfg, stage):
+    cfg[f'{stage}_evaluator'] = [dict(type='CocoMetric')]
+    assert (
+        f'{stage}_evaluator: CocoMetric without ann_file measures against what the data set has: '
+        "add 'instances' to the meta_keys of PackDetInputs"
+    ) in complaint_of(cfg)
+    pack = cfg[f'{stage}_dataloader']['dataset']['pipeline'][-1]
+    pack['meta_keys'] = ('img_id', 'ori_shape', 'instances')
+    check_config(cfg)
 
 
 def test_all_mistakes_come_at_once(cfg):
