@@ -13,6 +13,7 @@ from mmengine.runner import BaseLoop, Runner
 from mmdet.datasets.dataset_wrappers import innermost
 from mmdet.datasets.file_backend import file_backend
 from mmdet.engine.disk_space import checkpoints_of
+from mmdet.engine.wrapper import unwrapped
 from mmdet.errors import UserError
 from mmdet.registry import HOOKS
 
@@ -23,8 +24,9 @@ class PreflightHook(Hook):
 
     A metric of the evaluator that has a method `prepare` is asked to be ready: `CocoMetric` reads
     its annotation file. A data set to validate or test on that has a method `check_image_files`
-    looks at its images: `CocoDataset` does. The disk must have room for one checkpoint; if it has
-    not for all that the training will leave, the log says so.
+    looks at its images: `CocoDataset` does. The head must have as many classes as the data sets,
+    some of which know theirs only from their files. The disk must have room for one checkpoint; if
+    it has not for all that the training will leave, the log says so.
 
     The tools register it; configs need not name it.
     """
@@ -36,25 +38,42 @@ class PreflightHook(Hook):
         """Ask the metrics and the data sets of the validation, and look at the disk.
 
         Raises:
-            UserError: a metric is not ready, an image cannot be used, or the disk has no room for a
-                checkpoint.
+            UserError: a metric is not ready, an image cannot be used, the head has another number
+                of classes, or the disk has no room for a checkpoint.
         """
         if not is_main_process():
             return
-        _prepare(runner.val_loop)
+        _check_classes(runner, runner.train_loop)
+        _prepare(runner, runner.val_loop)
         _check_disk(runner)
 
     def before_test(self, runner: Runner) -> None:
         """Ask the metrics and the data sets.
 
         Raises:
-            UserError: a metric is not ready, or an image cannot be used.
+            UserError: a metric is not ready, an image cannot be used, or the head has another
+                number of classes.
         """
         if is_main_process():
-            _prepare(runner.test_loop)
+            _prepare(runner, runner.test_loop)
 
 
-def _prepare(loop: BaseLoop | None) -> None:
+def _check_classes(runner: Runner, loop: BaseLoop | None) -> None:
+    head = getattr(unwrapped(runner.model), 'mask_head', None)
+    number = getattr(head, 'num_classes', None)
+    loader = getattr(loop, 'dataloader', None)
+    for dataset in innermost(loader.dataset) if loader is not None else ():
+        classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+        if number is not None and classes is not None and len(classes) != number:
+            raise UserError(
+                f'{getattr(dataset, "source", "the data set")} has {len(classes)} classes, but '
+                f'model.mask_head.num_classes is {number}: set it to {len(classes)}, or name the '
+                "classes to use in the data set's metainfo"
+            )
+
+
+def _prepare(runner: Runner, loop: BaseLoop | None) -> None:
+    _check_classes(runner, loop)
     # There may be no loop, and a user's own may do without an evaluator.
     for metric in getattr(getattr(loop, 'evaluator', None), 'metrics', ()):
         prepare = getattr(metric, 'prepare', None)

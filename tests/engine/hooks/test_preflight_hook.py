@@ -135,6 +135,16 @@ def test_coco_metric_reads_its_file_before_the_first_step(runner_of, tmp_path, s
     assert runner.model.steps == 0
 
 
+@pytest.mark.parametrize('stage', ['train', 'test'])
+def test_a_head_for_other_classes(runner_of, stage):
+    runner = runner_of(StandIn())
+    runner.model.mask_head = torch.nn.Identity()
+    runner.model.mask_head.num_classes = 80
+    with pytest.raises(UserError, match=r'has 1 classes, but model\.mask_head.num_classes is 80'):
+        getattr(runner, stage)()
+    assert runner.model.steps == 0
+
+
 def test_no_room_for_a_checkpoint(runner_of, monkeypatch):
     free(monkeypatch, 15_000)  # 8 kB of weights, 8 kB of momentum
     runner = runner_of(StandIn())
