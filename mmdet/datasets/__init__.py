@@ -1,7 +1,8 @@
-"""Data sets in COCO's format, and what turns them into batches."""
+"""Data sets, and what turns them into batches."""
 
 from .coco import CocoDataset
 from .dataset_wrappers import ConcatDataset, MultiImageMixDataset, RepeatDataset
+from .formats import YOLOSegDataset
 from .samplers import AspectRatioBatchSampler
 from .shapes_dataset import ShapesDataset
 
@@ -12,4 +13,5 @@ __all__ = [
     'MultiImageMixDataset',
     'RepeatDataset',
     'ShapesDataset',
+    'YOLOSegDataset',
 ]

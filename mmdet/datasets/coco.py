@@ -17,7 +17,7 @@ from mmdet.registry import DATASETS
 
 from .coco_annotations import place, why_untrained
 from .coco_classes import COCO_CLASSES
-from .coco_file import LAYOUT, category_labels, garbage_left_alone, read_coco_file
+from .coco_file import LAYOUT, CocoFile, category_labels, garbage_left_alone, read_coco_file
 from .coco_images import leads_out
 from .coco_values import Identifier
 from .file_backend import file_backend
@@ -117,17 +117,38 @@ class CocoDataset(BaseDataset):
             max_refetch=max_refetch,
         )
 
+    @property
+    def source(self) -> str:
+        """What messages call the data set: its annotation file, or else its images' folder."""
+        return self.ann_file or self.data_prefix['img']
+
+    def read(self) -> CocoFile:
+        """Read the annotations, whatever their format, into COCO's form.
+
+        Data sets of another format fill this in. The names of the images are those in the folder
+        `data_prefix['img']`, or absolute.
+
+        Raises:
+            UserError: something is missing, or refused.
+        """
+        coco = read_coco_file(self.ann_file or '', self.backend_args)
+        folder = self.data_prefix['img']
+        if self._are_images_local() and folder and not os.path.isdir(folder):
+            raise UserError(f'{LAYOUT}\nimage folder {folder} does not exist')
+        return coco
+
     def load_data_list(self) -> list[dict]:
-        """Read the annotation file, and say what was repaired and left out."""
+        """Read the annotations, and say what was repaired and left out."""
         with garbage_left_alone():
             return self._load_data_list()
 
     def _load_data_list(self) -> list[dict]:
-        coco = read_coco_file(self.ann_file or '', self.backend_args)
-        labels = category_labels(coco, self.metainfo['classes'])
+        coco = self.read()
+        # A format that names its classes itself has none here, unless the config names them.
+        names = [category['name'] for category in coco.categories]
+        classes = self._metainfo.setdefault('classes', tuple(names))
+        labels = category_labels(coco, classes)
         folder = self.data_prefix['img']
-        if self._are_images_local() and folder and not os.path.isdir(folder):
-            raise UserError(f'{LAYOUT}\nimage folder {folder} does not exist')
         if not self.allow_outside_root:
             self._check_names(coco.images)
         images = {image['id']: image for image in coco.images}
@@ -177,14 +198,13 @@ class CocoDataset(BaseDataset):
             except UnusableImageError as error:
                 why, path = str(error), self.get_data_info(idx)['img_path']
                 limit = self._unusable_of(len(self))
-                note_unusable(UnusableImage(path, why, self.ann_file or '', limit, of=len(self)))
+                note_unusable(UnusableImage(path, why, self.source, limit, of=len(self)))
                 sample = None
             if sample is not None:
                 return sample
             idx = self._rand_another()
         raise UserError(
-            f'{self.ann_file}: {self.max_refetch + 1} images in a row cannot be used; the last: '
-            f'{why}'
+            f'{self.source}: {self.max_refetch + 1} images in a row cannot be used; the last: {why}'
         )
 
     def get_cat_ids(self, idx: int) -> list[int]:
@@ -202,13 +222,13 @@ class CocoDataset(BaseDataset):
             self.serialize_data = False  # mmengine cannot, of nothing
             return kept
         if not kept:
-            raise UserError(f'{self.ann_file} has no images')
+            raise UserError(f'{self.source} has no images')
         if self.filter_cfg and not self.test_mode:
             kept = self._filtered(self.filter_cfg)
         if self._indices is None:
             self._check_pictures(kept)
         elif self._indices == 0 or not np.size(self._indices):
-            raise UserError(f'{self.ann_file}: indices={self._indices} leaves no image')
+            raise UserError(f'{self.source}: indices={self._indices} leaves no image')
         return kept
 
     def _filtered(self, filter_cfg: dict) -> list[dict]:
@@ -223,7 +243,7 @@ class CocoDataset(BaseDataset):
         if small:
             names = ', '.join(each['img_path'] for each in small[:_NAMED])
             print_log(
-                f'{self.ann_file}: {len(small)} images with a side below min_size={min_size} of '
+                f'{self.source}: {len(small)} images with a side below min_size={min_size} of '
                 f'filter_cfg are left out: {names}{", ..." if len(small) > _NAMED else ""}',
                 logger='current',
                 level=logging.WARNING,
@@ -236,7 +256,7 @@ class CocoDataset(BaseDataset):
         ]
         if not kept:
             raise UserError(
-                f'{self.ann_file}: none of its {len(self.data_list)} images is left after '
+                f'{self.source}: none of its {len(self.data_list)} images is left after '
                 f'filter_cfg={dict(filter_cfg)}'
             )
         return kept
@@ -248,7 +268,7 @@ class CocoDataset(BaseDataset):
         for image in images:
             if leads_out(image['file_name'], folder, roots):
                 raise UserError(
-                    f'{self.ann_file}: image {image["id"]!r} ({image["file_name"]}) is outside of '
+                    f'{self.source}: image {image["id"]!r} ({image["file_name"]}) is outside of '
                     f'{os.path.abspath(roots[0])}: if you trust the file, set '
                     'allow_outside_root=True in the dataset'
                 )
@@ -267,7 +287,7 @@ class CocoDataset(BaseDataset):
         ]
         if missing:
             said = (
-                f'{self.ann_file}: {len(missing)} of {len(items)} images do not exist (first: '
+                f'{self.source}: {len(missing)} of {len(items)} images do not exist (first: '
                 f'{missing[0]})'
             )
             if not self.test_mode and len(missing) <= self._unusable_of(len(items)):
@@ -296,7 +316,7 @@ class CocoDataset(BaseDataset):
                 '\n'.join(
                     [
                         *(errors if len(errors) > 1 else ()),
-                        f'{self.ann_file}: {len(errors)} of {len(self)} images cannot be used, and '
+                        f'{self.source}: {len(errors)} of {len(self)} images cannot be used, and '
                         f'figures without them would be of other data; the first: {errors[0]}',
                     ]
                 )

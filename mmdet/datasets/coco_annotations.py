@@ -15,6 +15,11 @@ from .coco_values import Identifier, identifier_key, is_set, real_number
 from .findings import LEFT_OUT, NOTICED, REFUSED, REPAIRED, Findings
 from .segmentation_check import Extent, UnusableMaskError, check_segmentation
 
+PLACE = 'mmdet_place'
+"""Of an annotation that was no COCO file's: where it stands, for messages."""
+UNUSABLE = 'mmdet_unusable'
+"""Of such an annotation: why it is left out, which the reader of its format found."""
+
 _NO_OWN_ID = 'without an id of their own: numbered anew'
 _STRANGE_BOX = 'with a box that does not lie around the mask: taken from the mask'
 
@@ -82,6 +87,8 @@ def _refuse_most_left_out(total: int, usable: int, findings: Findings) -> None:
 
 def place(annotation: dict, number: int | None = None) -> str:
     """Say which annotation it is: by its ids, or by its number in the file."""
+    if PLACE in annotation:
+        return annotation[PLACE]
     identifier = annotation.get('id')
     name = f'number {number}' if identifier is None else f'{identifier!r}'
     return f'annotation {name} of image {annotation["image_id"]!r}'
@@ -109,6 +116,8 @@ def _repaired(
     Raises:
         UnusableMaskError: it has to be left out.
     """
+    if UNUSABLE in annotation:
+        raise UnusableMaskError(annotation[UNUSABLE])
     image = image_of.get(identifier_key(annotation['image_id']))
     if image is None:
         raise UnusableMaskError('of images that the file does not have')
@@ -121,10 +130,11 @@ def _repaired(
     if annotation['image_id'] != image['id'] or annotation['category_id'] != category_id:
         repairs.append('with ids of another type than those that they name')
 
+    is_coco = PLACE not in annotation  # other formats have neither boxes nor areas
     box = _box(annotation.get('bbox'))
     if box is None:
         box = _box_around(extent, image)
-        repairs.append('without a usable box: taken from the mask')
+        repairs += ['without a usable box: taken from the mask'] * is_coco
     elif box != annotation['bbox']:
         repairs.append('with a box written as text')
     area = annotation.get('area')
@@ -132,7 +142,7 @@ def _repaired(
         area = float(coco_mask.area(as_rle(segmentation, height, width)))
         if not area:
             raise UnusableMaskError('whose mask has no pixel')
-        repairs.append('without a usable area: taken from the mask')
+        repairs += ['without a usable area: taken from the mask'] * is_coco
     fields = dict(
         image_id=image['id'],
         category_id=category_id,

@@ -53,6 +53,31 @@ def check_image_files(
             yield from found
 
 
+def image_sizes(paths: Sequence[str]) -> Iterator[tuple[int, int] | None]:
+    """Yield the (height, width) of each image as `read_image` gives it, None where it cannot.
+
+    Args:
+        paths: of files on a local disk.
+    """
+    with ThreadPoolExecutor(_THREADS) as threads, warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of large images, and of odd EXIF
+        yield from threads.map(_size, paths)
+
+
+def _size(path: str) -> tuple[int, int] | None:
+    try:
+        with Image.open(path) as header:
+            lying = header.getexif().get(_ORIENTATION) in _LYING
+            return (header.width, header.height) if lying else (header.height, header.width)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        pass  # what Pillow does not know, OpenCV may
+    try:
+        height, width = read_image(path).shape[:2]
+    except UnusableImageError:
+        return None
+    return height, width
+
+
 def _check(image: ImageFile, *, decode: bool) -> UnusableImageError | None:
     if not decode and _seems_right(image):
         return None

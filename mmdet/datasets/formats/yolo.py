@@ -1,0 +1,186 @@
+"""Ultralytics' YOLO segmentation format.
+
+https://docs.ultralytics.com/datasets/segment/: a `data.yaml` names the classes; each image has a
+text file, found by writing `labels` for the last `images` in its path, with a line for each object:
+`class x1 y1 x2 y2 ...`, a polygon in shares of the image's width and height.
+"""
+
+import os
+from itertools import chain
+from pathlib import Path
+
+import yaml
+
+from mmdet.datasets.coco import CocoDataset
+from mmdet.datasets.coco_file import CocoFile
+from mmdet.datasets.coco_values import whole_number
+from mmdet.datasets.findings import LEFT_OUT, NOTICED, REFUSED
+from mmdet.datasets.image_file import IMAGE_SUFFIXES
+from mmdet.datasets.image_header import image_sizes
+from mmdet.datasets.text_file import read_text
+from mmdet.errors import UserError
+from mmdet.registry import DATASETS
+
+from .content import Content
+
+_BOX = 5  # values in the line of a box
+
+
+@DATASETS.register_module()
+class YOLOSegDataset(CocoDataset):
+    """Images and instances of Ultralytics' YOLO segmentation format.
+
+    `ann_file` is the `data.yaml`, of which the names of the classes are taken; they are the
+    `classes` unless `metainfo` names some. `data_prefix=dict(img=...)` is a folder of images, such
+    as `images/train`, with those below it, or a text file with an image's path in each line. So
+    one data set is one part: what `data.yaml` calls `train` or `val` is for the config to name.
+
+    A line that is no polygon (a box, or not in shares of the image) is left out, as is one that
+    stands twice; an image without a label file has no objects. All else is as in `CocoDataset`.
+
+    Raises:
+        UserError: see `CocoDataset`; no image has a label file.
+    """
+
+    METAINFO: dict = {}
+
+    def read(self) -> CocoFile:
+        """Read the label files; sizes are the images' own."""
+        content = Content(self.source, read_names(self.ann_file or ''))
+        images = find_images(self.data_prefix['img'])
+        labels = [label_file(path) for path in images]
+        found = [os.path.isfile(path) for path in labels]
+        folder = self.data_prefix['img']
+        if not any(found):
+            raise UserError(
+                f'{folder}: none of its {len(images)} images has a label file; that of {images[0]} '
+                f'would be {labels[0]}'
+            )
+        is_folder = os.path.isdir(folder)
+        sizes = image_sizes(images)
+        for path, label, is_there, size in zip(images, labels, found, sizes, strict=True):
+            if size is None:
+                effect = REFUSED if self.test_mode else LEFT_OUT
+                content.findings.add(effect, 'images that cannot be read', path)
+                continue
+            name = os.path.relpath(path, folder) if is_folder else os.path.abspath(path)
+            image_id = content.add_image(name, *size)
+            if is_there:
+                _add_objects(content, image_id, label, size)
+            else:
+                what = 'images without a label file, and so without objects'
+                content.findings.add(NOTICED, what, path)
+        return content.checked()
+
+
+def read_settings(path: str) -> dict:
+    """Return what a `data.yaml` holds.
+
+    Raises:
+        UserError: it is missing, or is none.
+    """
+    if not path:
+        raise UserError("YOLOSegDataset needs ann_file='data.yaml', which names the classes")
+    try:
+        content = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise UserError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
+    if not isinstance(content, dict) or 'names' not in content:
+        raise UserError(f"{path} is no data.yaml of Ultralytics': it has no entry `names`")
+    return content
+
+
+def read_names(path: str) -> dict[int, str]:
+    """Return the name of each class number in a `data.yaml`.
+
+    Raises:
+        UserError: the file is missing, or its `names` are neither a list nor numbered.
+    """
+    names = read_settings(path)['names']
+    numbered = dict(enumerate(names)) if isinstance(names, list) else names
+    if not isinstance(numbered, dict) or not all(type(key) is int for key in numbered):
+        raise UserError(f'{path}: `names` is {names!r}; it is a list, or numbers with their names')
+    return {key: str(name) for key, name in sorted(numbered.items())}
+
+
+def find_images(source: str) -> list[str]:
+    """Return the paths of the images of a part, in the order of their names or of the list.
+
+    Args:
+        source: a folder, or a text file with a path in each line, from the list's own folder if it
+            is no absolute one.
+
+    Raises:
+        UserError: there is no such folder or list, or it has no images.
+    """
+    if os.path.isdir(source):
+        found = sorted(
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(source)
+            for name in names
+            if Path(name).suffix.lower() in IMAGE_SUFFIXES
+        )
+    elif source.endswith('.txt'):
+        names = [line.strip().replace('\\', '/') for line in read_text(source).split('\n')]
+        start = os.path.dirname(source)
+        found = [os.path.normpath(os.path.join(start, name)) for name in names if name]
+    else:
+        raise UserError(
+            f'image folder {source} does not exist: name one in data_prefix=dict(img=...), such as '
+            "'images/train', or a text file that lists the images"
+        )
+    if not found:
+        raise UserError(f'{source} has no images: none of {", ".join(IMAGE_SUFFIXES)}')
+    return found
+
+
+def label_file(image: str) -> str:
+    """Return where the objects of an image are: beside it if no folder is called `images`.
+
+    Examples:
+        >>> label_file('data/images/train/images/1.jpg')
+        'data/images/train/labels/1.txt'
+    """
+    *folders, name = Path(image).parts
+    if 'images' in folders:
+        last = len(folders) - 1 - folders[::-1].index('images')
+        folders[last] = 'labels'
+    return str(Path(*folders, name).with_suffix('.txt'))
+
+
+def _add_objects(content: Content, image_id: int, path: str, size: tuple[int, int]) -> None:
+    seen: set[str] = set()
+    for number, line in enumerate(read_text(path).split('\n'), start=1):
+        values = line.split()
+        if not values:
+            continue
+        place = f'{path}, line {number}'
+        category = whole_number(values[0])
+        polygon, unusable = _polygon(values[1:], size)
+        if line in seen:
+            unusable = 'that stand twice in their file'
+        seen.add(line)
+        content.add_object(
+            image_id,
+            -1 if category is None else category,
+            [polygon],
+            place=place,
+            unusable=unusable,
+        )
+
+
+def _polygon(values: list[str], size: tuple[int, int]) -> tuple[list[float], str | None]:
+    """Return x1, y1, x2, y2, ... in pixels, and why they are no polygon."""
+    height, width = size
+    if len(values) == _BOX - 1:
+        return [], 'that are boxes, where a polygon has three points or more'
+    try:
+        shares = [float(value) for value in values]
+    except ValueError:
+        return [], 'whose coordinates are not all numbers'
+    if any(share > 1.01 for share in shares):
+        return [], "with coordinates above 1, where YOLO's are shares of the image"
+    if len(shares) % 2:
+        return [], 'with half a point'
+    pairs = zip(shares[0::2], shares[1::2], strict=True)
+    return list(chain.from_iterable((x * width, y * height) for x, y in pairs)), None
