@@ -5,6 +5,7 @@ What is aimed at is what SOLO was designed for: objects of half of COCO's size d
 learns its masks from the objects around it alone, so fewer cells see more objects each.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,8 +18,8 @@ from .objects import Objects
 
 MEDIAN = 80.0
 """sqrt(box area) in pixels, which half of COCO's objects are below at 1333 x 800."""
-FACTORS = (0.25, 4.0)
-"""How many times as high and wide the input may become."""
+FACTORS = (0.25, 0.375, 0.5, 0.625, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+"""How many times as high and wide the input may become; 256 pixels stay a multiple of 32."""
 GRIDS = (5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80)
 POS_SCALES = (0.4, 0.3, 0.2, 0.1)
 LOSS = 0.005
@@ -74,10 +75,9 @@ def propose(
 
 
 def propose_factor(objects: Objects) -> float:
-    """Return the factor that brings the median object to the size that it has in COCO."""
+    """Return the factor that brings the median object nearest to the size that it has in COCO."""
     median = box_scale(objects.truth.bboxes).median().item()
-    least, most = FACTORS
-    return min(max(MEDIAN / max(median, 1e-6), least), most)
+    return min(FACTORS, key=lambda factor: abs(math.log(max(median, 1e-6) * factor / MEDIAN)))
 
 
 def propose_ranges(
