@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from .coco_file import CocoFile
 from .coco_values import Identifier
 
+_NOTHING = object()  # the category of images without objects
+
 
 def split_images(coco: CocoFile, shares: Sequence[float], seed: int) -> list[list[Identifier]]:
     """Return the ids of the images of each part, in the order of the file.
@@ -14,8 +16,9 @@ def split_images(coco: CocoFile, shares: Sequence[float], seed: int) -> list[lis
     Images of the rarest category are dealt out first, to the part that lacks most of its share of
     it, so that each category is in each part where it is in enough images. This is iterative
     stratification (Sechidis et al., 2011, https://doi.org/10.1007/978-3-642-23808-6_10), counting
-    images. Images without objects come last. The parts differ from their shares by less than two
-    images, and each has one at least where there are enough.
+    images. Images without objects come before all, so that none is left for a small part alone.
+    The parts differ from their shares by less than two images, and each has one at least where
+    there are enough.
 
     Args:
         coco: the data set.
@@ -29,21 +32,19 @@ def split_images(coco: CocoFile, shares: Sequence[float], seed: int) -> list[lis
         raise ValueError(f'shares {tuple(shares)} are to be above 0, and to add up to 1')
     order = [image['id'] for image in coco.images]
     room = _sizes(len(order), shares)
-    categories: dict[Identifier, set[Identifier]] = {identifier: set() for identifier in order}
+    found: dict[Identifier, set[Identifier]] = {identifier: set() for identifier in order}
     for annotation in coco.annotations:
-        categories[annotation['image_id']].add(annotation['category_id'])
+        found[annotation['image_id']].add(annotation['category_id'])
+    categories = {each: found[each] or {_NOTHING} for each in order}
     left = [*order]
     random.Random(seed).shuffle(left)
     counts = Counter(each for identifier in left for each in categories[identifier])
-    # None: what images without objects are dealt out by
-    wanted: list[dict[Identifier | None, float]] = [
-        {None: 0, **{key: share * number for key, number in counts.items()}} for share in shares
-    ]
+    wanted = [{key: share * number for key, number in counts.items()} for share in shares]
     part_of: dict[Identifier, int] = {}
     while left:
         rest = Counter(each for identifier in left for each in categories[identifier])
-        rarest = min(rest, key=lambda key: (rest[key], str(key)), default=None)
-        dealt = [each for each in left if rarest is None or rarest in categories[each]]
+        rarest = min(rest, key=lambda key: (key is not _NOTHING, rest[key], str(key)))
+        dealt = [each for each in left if rarest in categories[each]]
         for identifier in dealt:
             free = [part for part, number in enumerate(room) if number > 0]
             lacks = [(wanted[part][rarest], room[part], -part) for part in free]

@@ -147,6 +147,12 @@ class Runner(MMEngineRunner):
                 backend_args=backend_args,
             )
 
+    def dump_config(self) -> None:
+        """Write the settings into the work directory, but not over the file that they came from."""
+        source = self.cfg.filename
+        if source is None or Path(source).resolve().parent != Path(self.work_dir).resolve():
+            super().dump_config()
+
     def train(self) -> nn.Module:
         """Train; an error of a full disk, or one that is gone, names the work directory.
 
