@@ -20,8 +20,8 @@ NOTES = """\
   labelme  OUT/labels.txt, OUT/PART/ with the images, a JSON file beside each
 
 Masks stay the same to an IoU of 0.99 or more. What the format cannot hold is counted, and said in
-the last line with the first of each kind. OUT is made whole or not at all. Ultralytics trains with
-a part val alone: --split makes one.
+the last line with the first of each kind. OUT is made whole or not at all. Ultralytics needs a
+part val to train: --split makes one.
 
 examples:
   mmdet-solo convert-data my_coco/ --to yolo my_yolo/ --split 0.8 0.2
@@ -55,7 +55,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='share out the images anew: of train and val, and if there are three, of test; by '
         'default the parts stay as they are, and one without a name becomes train',
     )
-    parser.add_argument('--seed', type=int, help='another split for each; 0 by default')
+    parser.add_argument(
+        '--seed', type=int, help='of --split: the same gives the same parts; 0 by default'
+    )
     parser.add_argument(
         '--link',
         action='store_true',
@@ -92,11 +94,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         collection = collect(sources)
         if args.split is not None:
             collection = collection.split(args.split, args.seed or 0)
+        print(f'{args.source}: {_summary(collection)}', flush=True)  # writing may take minutes
+        if collection.findings.summary():
+            print(f'{args.source}: {collection.findings.summary()}', flush=True)
         written = WRITERS[args.to](collection, folder, link=args.link)
-    print(f'{args.out}: {_summary(collection)}')
-    for findings in (collection.findings, written):
-        if findings.summary():
-            print(f'{args.out}: {findings.summary()}')
+    print(f'{args.out}: {written.summary() or "all of it is there"}')
 
 
 def _summary(collection: Collection) -> str:

@@ -39,7 +39,7 @@ def test_the_tool(source, tmp_path, environment):
     )
     assert run.returncode == 0, run.stderr
     first, last = run.stdout.splitlines()[-2:]
-    assert first == f'{tmp_path}/out: train 2 images; 3 classes'
+    assert first == f'{source}: train 2 images; 3 classes'
     assert last.startswith(f'{tmp_path}/out: 2 left out: 1 crowds, which the format cannot hold')
     assert_same(masks(read(source))[:-1], masks(read(tmp_path / 'out')))
 

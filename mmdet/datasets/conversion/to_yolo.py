@@ -13,6 +13,7 @@ import yaml
 from mmdet.datasets.coco_annotations import place
 from mmdet.datasets.findings import LEFT_OUT, NOTICED, Findings
 from mmdet.datasets.formats.yolo import label_file
+from mmdet.datasets.image_file import IMAGE_SUFFIXES
 from mmdet.structures.segmentation import Segmentation
 from mmdet.structures.yolo import yolo_line
 
@@ -41,6 +42,10 @@ def write_yolo(collection: Collection, folder: Path, *, link: bool) -> Findings:
     findings = Findings()
     for part, pictures in collection.parts.items():
         for picture in pictures:
+            if not picture.path.lower().endswith(IMAGE_SUFFIXES):
+                what = 'images whose ending says no format, which readers of YOLO pass over'
+                findings.add(LEFT_OUT, what, picture.path)
+                continue
             name = Path('images', part, picture.image['file_name'])
             put_image(picture.path, folder / name, link=link)
             path = folder / label_file(str(name))

@@ -99,6 +99,19 @@ def test_what_opencv_fills_is_the_mask(tmp_path):
         assert np.count_nonzero(drawn & ~thick & 1) < 60, name
 
 
+def test_an_image_that_no_reader_would_find(tmp_path):
+    write_mixed(tmp_path / 'in')
+    (tmp_path / 'in/images/b.png').rename(tmp_path / 'in/images/b')
+    path = tmp_path / 'in/result.json'
+    path.write_text(path.read_text().replace('b.png', 'b'))
+    (tmp_path / 'out').mkdir()
+    findings = write_yolo(read(tmp_path / 'in'), tmp_path / 'out', link=False)
+    assert '1 images whose ending says no format' in findings.summary()
+    assert f'(first: {tmp_path}/in/images/b)' in findings.summary()
+    written = [path.name for path in (tmp_path / 'out').rglob('?.*')]
+    assert sorted(written) == ['a.png', 'a.txt']
+
+
 def test_a_photo_annotated_as_it_is_stored(tmp_path):
     """YOLO's readers see it turned, and the masks lie on its objects."""
     write_mixed(tmp_path / 'in', names=('a.jpg', 'b.jpg'))
