@@ -2,7 +2,7 @@
 
 from .coco import CocoDataset
 from .dataset_wrappers import ConcatDataset, MultiImageMixDataset, RepeatDataset
-from .formats import YOLOSegDataset
+from .formats import VOCSegDataset, YOLOSegDataset
 from .samplers import AspectRatioBatchSampler
 from .shapes_dataset import ShapesDataset
 
@@ -13,5 +13,6 @@ __all__ = [
     'MultiImageMixDataset',
     'RepeatDataset',
     'ShapesDataset',
+    'VOCSegDataset',
     'YOLOSegDataset',
 ]

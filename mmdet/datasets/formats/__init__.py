@@ -1,5 +1,6 @@
 """Data sets in other formats than COCO's: each a thin reader, behind which all is shared."""
 
+from .voc import VOCSegDataset
 from .yolo import YOLOSegDataset
 
-__all__ = ['YOLOSegDataset']
+__all__ = ['VOCSegDataset', 'YOLOSegDataset']

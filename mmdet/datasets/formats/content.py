@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from mmdet.datasets.coco_annotations import PLACE, UNUSABLE
-from mmdet.datasets.coco_file import CocoFile, check_content
+from mmdet.datasets.coco_file import CocoFile, accepted
 from mmdet.datasets.findings import Findings
-from mmdet.errors import UserError
 
 
 class Content:
@@ -78,8 +77,4 @@ class Content:
         content = dict(
             images=self._images, annotations=self._annotations, categories=self._categories
         )
-        coco = check_content(content, self.source, self.findings)
-        refused = coco.findings.first_refused()
-        if refused is not None:
-            raise UserError(f'{self.source}: {refused}')
-        return coco
+        return accepted(content, self.source, self.findings)
