@@ -2,12 +2,13 @@
 
 from .coco import CocoDataset
 from .dataset_wrappers import ConcatDataset, MultiImageMixDataset, RepeatDataset
-from .formats import VOCSegDataset, YOLOSegDataset
+from .formats import CityscapesDataset, VOCSegDataset, YOLOSegDataset
 from .samplers import AspectRatioBatchSampler
 from .shapes_dataset import ShapesDataset
 
 __all__ = [
     'AspectRatioBatchSampler',
+    'CityscapesDataset',
     'CocoDataset',
     'ConcatDataset',
     'MultiImageMixDataset',

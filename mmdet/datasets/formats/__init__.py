@@ -1,6 +1,7 @@
 """Data sets in other formats than COCO's: each a thin reader, behind which all is shared."""
 
+from .cityscapes import CityscapesDataset
 from .voc import VOCSegDataset
 from .yolo import YOLOSegDataset
 
-__all__ = ['VOCSegDataset', 'YOLOSegDataset']
+__all__ = ['CityscapesDataset', 'VOCSegDataset', 'YOLOSegDataset']

@@ -23,7 +23,7 @@ from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 
 from .content import Content
-from .files import files_below
+from .files import files_below, folder_of
 from .label_map import LabelMapError, in_threads, masks_of, read_label_map
 from .voc_classes import BACKGROUND, VOID, Classes, Colour, read_classes, voc_colour
 
@@ -52,7 +52,7 @@ class VOCSegDataset(CocoDataset):
 
     def read(self) -> CocoFile:
         """Read the images of numbers, in threads."""
-        folders = self._folders()
+        folders = {kind: folder_of(self.data_prefix, kind, name) for kind, name in _FOLDERS.items()}
         classes = read_classes(Path(folders['sem']).parent)
         content = Content(self.source, dict(enumerate(classes.names, start=1)))
         masks = {_stem(name): name for name in files_below(folders['inst'], ('.png',))}
@@ -82,17 +82,6 @@ class VOCSegDataset(CocoDataset):
                     image_id, each.category, each.mask, place=place, unusable=unusable
                 )
         return content.checked()
-
-    def _folders(self) -> dict[str, str]:
-        folders = {}
-        for kind, usual in _FOLDERS.items():
-            folder = self.data_prefix.get(kind)
-            if not folder:
-                raise UserError(f'{type(self).__name__} needs data_prefix=dict({kind}={usual!r})')
-            if not os.path.isdir(folder):
-                raise UserError(f'folder {folder} of data_prefix=dict({kind}=...) does not exist')
-            folders[kind] = folder
-        return folders
 
     @classmethod
     def find_parts(cls, folder: Path) -> dict[str, dict]:

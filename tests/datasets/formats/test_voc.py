@@ -208,7 +208,7 @@ def test_a_file_that_cannot_be_used(root, monkeypatch, folder, spoil, why):
     ('changes', 'message'),
     [
         (dict(ann_file='none.txt'), 'none.txt does not exist'),
-        (dict(data_prefix=dict(img='JPEGImages')), r"needs data_prefix=dict\(inst='Segmentation"),
+        (dict(data_prefix=dict(img='JPEGImages')), "write inst='SegmentationObject'"),
         (dict(data_prefix=FOLDERS | dict(sem='none')), r'/none of data_prefix=dict\(sem='),
         (dict(data_prefix=FOLDERS | dict(inst='JPEGImages')), 'none of its 3 images has a file in'),
     ],
