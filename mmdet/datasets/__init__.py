@@ -2,7 +2,7 @@
 
 from .coco import CocoDataset
 from .dataset_wrappers import ConcatDataset, MultiImageMixDataset, RepeatDataset
-from .formats import CityscapesDataset, VOCSegDataset, YOLOSegDataset
+from .formats import CityscapesDataset, LabelmeDataset, VOCSegDataset, YOLOSegDataset
 from .samplers import AspectRatioBatchSampler
 from .shapes_dataset import ShapesDataset
 
@@ -11,6 +11,7 @@ __all__ = [
     'CityscapesDataset',
     'CocoDataset',
     'ConcatDataset',
+    'LabelmeDataset',
     'MultiImageMixDataset',
     'RepeatDataset',
     'ShapesDataset',

@@ -13,7 +13,7 @@ from mmdet.datasets.coco_file import CocoFile
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 
-from .content import Content
+from .content import Content, leave_out_image
 from .files import files_below, folder_of
 from .label_map import LabelMapError, in_threads, masks_of, read_label_map
 
@@ -59,7 +59,7 @@ class CityscapesDataset(CocoDataset):
         read = in_threads(_read, paths)
         for name, path, found in zip(pictures, paths, read, strict=True):
             if isinstance(found, LabelMapError):
-                found.add_to(content, refused=self.test_mode)
+                leave_out_image(content.findings, found.path, found.why, refused=self.test_mode)
                 continue
             size, objects = found
             image_id = content.add_image(name, *size)

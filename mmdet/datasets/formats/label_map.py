@@ -14,10 +14,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from mmdet.datasets.findings import LEFT_OUT, REFUSED
 from mmdet.structures.segmentation import json_rle
-
-from .content import Content
 
 _Name = TypeVar('_Name')
 _Found = TypeVar('_Found')
@@ -30,13 +27,6 @@ class LabelMapError(Exception):
         super().__init__(f'{path} {why}')
         self.path = path
         self.why = why
-
-    def add_to(self, content: Content, *, refused: bool) -> None:
-        """Leave an image out, with what is said of it, or refuse the data set."""
-        if refused:
-            content.findings.add(REFUSED, self.why, self.path)
-        else:
-            content.findings.add(LEFT_OUT, f'images whose file of masks {self.why}', self.path)
 
 
 def read_label_map(path: str) -> np.ndarray:

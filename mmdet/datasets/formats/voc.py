@@ -22,7 +22,7 @@ from mmdet.datasets.text_file import read_text
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 
-from .content import Content
+from .content import Content, leave_out_image
 from .files import files_below, folder_of
 from .label_map import LabelMapError, in_threads, masks_of, read_label_map
 from .voc_classes import BACKGROUND, VOID, Classes, Colour, read_classes, voc_colour
@@ -69,7 +69,7 @@ class VOCSegDataset(CocoDataset):
         read = in_threads(lambda pair: read_objects(pair, classes), pairs)
         for name, pair, found in zip(names, pairs, read, strict=True):
             if isinstance(found, LabelMapError):
-                found.add_to(content, refused=self.test_mode)
+                leave_out_image(content.findings, found.path, found.why, refused=self.test_mode)
                 continue
             image_id = content.add_image(pictures.get(name, f'{name}.jpg'), *found.size)
             for each in found.objects:

@@ -149,7 +149,7 @@ def test_a_file_that_cannot_be_used(root, monkeypatch, spoil, why):
     spoil(path)
     dataset, said = findings(monkeypatch, root)
     assert items_of(dataset).keys() == {'b', 'c'}
-    assert f'1 left out: 1 images whose file of masks {why} (first: {path})' in said
+    assert f'1 left out: 1 images with a file that {why} (first: {path})' in said
     with pytest.raises(UserError) as error:
         opened(root, test_mode=True)
     assert str(error.value).endswith(f'{path} {why}')

@@ -198,7 +198,7 @@ def test_a_file_that_cannot_be_used(root, monkeypatch, folder, spoil, why):
     spoil(root / folder / 'a.png')
     dataset, said = findings(monkeypatch, root)
     assert len(dataset) == 2
-    assert f'1 left out: 1 images whose file of masks {why} (first: {root}/{folder}/a.png)' in said
+    assert f'1 left out: 1 images with a file that {why} (first: {root}/{folder}/a.png)' in said
     with pytest.raises(UserError) as error:
         opened(root, test_mode=True)
     assert str(error.value).endswith(f'{root}/{folder}/a.png {why}')
