@@ -18,7 +18,7 @@ from mmdet.datasets.coco_file import category_labels, read_coco_file
 from mmdet.datasets.coco_values import Identifier
 from mmdet.errors import UserError
 from mmdet.registry import METRICS
-from mmdet.structures.segmentation import json_rle
+from mmdet.structures.segmentation import areas_of, json_rle
 
 from .truth import truth_of_file, truth_of_samples
 
@@ -232,7 +232,7 @@ def _detections(results: list[dict]) -> list[dict]:
             result['labels'],
             result['rles'],
             # Of an image's masks together, which is quicker than one by one.
-            coco_mask.area(result['rles']).tolist(),
+            areas_of(result['rles']).tolist(),
             coco_mask.toBbox(result['rles']).tolist(),
             strict=True,
         )
