@@ -2,7 +2,15 @@
 
 from .coco import CocoDataset
 from .dataset_wrappers import ConcatDataset, MultiImageMixDataset, RepeatDataset
-from .formats import CityscapesDataset, LabelmeDataset, VOCSegDataset, YOLOSegDataset
+from .formats import (
+    CityscapesDataset,
+    LabelmeDataset,
+    LVISDataset,
+    LVISV05Dataset,
+    LVISV1Dataset,
+    VOCSegDataset,
+    YOLOSegDataset,
+)
 from .samplers import AspectRatioBatchSampler
 from .shapes_dataset import ShapesDataset
 
@@ -11,6 +19,9 @@ __all__ = [
     'CityscapesDataset',
     'CocoDataset',
     'ConcatDataset',
+    'LVISDataset',
+    'LVISV05Dataset',
+    'LVISV1Dataset',
     'LabelmeDataset',
     'MultiImageMixDataset',
     'RepeatDataset',

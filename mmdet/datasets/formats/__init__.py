@@ -2,7 +2,16 @@
 
 from .cityscapes import CityscapesDataset
 from .labelme import LabelmeDataset
+from .lvis import LVISDataset, LVISV05Dataset, LVISV1Dataset
 from .voc import VOCSegDataset
 from .yolo import YOLOSegDataset
 
-__all__ = ['CityscapesDataset', 'LabelmeDataset', 'VOCSegDataset', 'YOLOSegDataset']
+__all__ = [
+    'CityscapesDataset',
+    'LVISDataset',
+    'LVISV05Dataset',
+    'LVISV1Dataset',
+    'LabelmeDataset',
+    'VOCSegDataset',
+    'YOLOSegDataset',
+]
