@@ -158,17 +158,19 @@ class CocoMetric(BaseMetric):
             self.prepare()
         else:
             self._take_truth(results)
-        detections = _detections(results)
-        strangers = {found['image_id'] for found in detections} - self._image_numbers.keys()
+        results = list({result['img_id']: result for result in results}.values())
+        predicted = {result['img_id'] for result in results if result['scores']}
+        strangers = predicted - self._image_numbers.keys()
         if strangers:
             raise UserError(
                 f'{self.ann_file} has no image {strangers.pop()!r}, which was predicted; '
                 'the evaluator and the data set must name the same annotation file'
             )
         if self.result_file:
-            _write_results(detections, self._category_ids, self.result_file)
+            _write_results(results, self._category_ids, self.result_file)
         if self.format_only:
             return {}
+        detections = _detections(self._counted(results))
         assert self._truth is not None  # only the first process evaluates
         if not detections:
             why = 'nothing was detected' if self._image_numbers else 'there are no images'
@@ -180,6 +182,10 @@ class CocoMetric(BaseMetric):
         for metric in self.metrics:
             figures |= self._evaluate(metric, self._truth, detections)
         return figures
+
+    def _counted(self, results: list[dict]) -> list[dict]:
+        """Return what of the results counts."""
+        return results
 
     def _take_truth(self, results: list[dict]) -> None:
         truths = {result['img_id']: result['truth'] for result in results}
@@ -243,11 +249,17 @@ def _truth_of(sample: dict) -> dict:
 
 
 def _detections(results: list[dict]) -> list[dict]:
-    """Return all detections, one image's only once, under the ids of the annotation file."""
-    by_image = {result['img_id']: result for result in results}
+    """Return all detections, under the ids of the annotation file."""
     return [
-        dict(image_id=img_id, label=label, score=score, segmentation=rle, area=area, bbox=box)
-        for img_id, result in by_image.items()
+        dict(
+            image_id=result['img_id'],
+            label=label,
+            score=score,
+            segmentation=rle,
+            area=area,
+            bbox=box,
+        )
+        for result in results
         for score, label, rle, area, box in zip(
             result['scores'],
             result['labels'],
@@ -291,16 +303,19 @@ def _box_area(detection: dict) -> float:
     return width * height
 
 
-def _write_results(detections: list[dict], category_ids: Sequence[Identifier], path: str) -> None:
+def _write_results(results: list[dict], category_ids: Sequence[Identifier], path: str) -> None:
     """Write COCO's list of detections."""
     content = [
         dict(
-            image_id=detection['image_id'],
-            category_id=category_ids[detection['label']],
-            score=detection['score'],
-            segmentation=json_rle(detection['segmentation']),
+            image_id=result['img_id'],
+            category_id=category_ids[label],
+            score=score,
+            segmentation=json_rle(rle),
         )
-        for detection in detections
+        for result in results
+        for score, label, rle in zip(
+            result['scores'], result['labels'], result['rles'], strict=True
+        )
     ]
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(json.dumps(content))

@@ -21,9 +21,8 @@ LVIS_FIGURES = (
 MAX_DETECTIONS = 300  # of an image
 _FREQUENCIES = dict(r='APr', c='APc', f='APf')  # rare, common and frequent classes
 _LISTS = ('neg_category_ids', 'not_exhaustive_category_ids')
-_CLASSES_AT_ONCE = (
-    100  # the engine keeps something for each class in each image: 24 million of LVIS
-)
+# The engine keeps something for each class in each image, which would be 24 million of LVIS.
+_CLASSES_AT_ONCE = 25
 
 
 @METRICS.register_module()
@@ -95,25 +94,32 @@ class LVISMetric(CocoMetric):
             category['frequency'] = frequencies[key]
         return truth
 
-    def _evaluate(self, metric: Metric, truth: COCO, detections: list[dict]) -> dict[str, float]:
-        # The engine leaves others out too, but not in an image of which it measures nothing else.
-        counted = [
-            each for each in detections if (each['image_id'], each['label'] + 1) in self._looked_for
+    def _counted(self, results: list[dict]) -> list[dict]:
+        # The engine leaves the others out too, but not in an image of which it measures nothing.
+        return [
+            _chosen(
+                result,
+                [
+                    index
+                    for index, label in enumerate(result['labels'])
+                    if (result['img_id'], label + 1) in self._looked_for
+                ],
+            )
+            for result in results
         ]
-        return super()._evaluate(metric, truth, counted)
 
     def _measure(
         self, metric: Metric, truth: COCO, found: COCO
     ) -> tuple[dict[str, float], list[float]]:
         numbers = truth.getCatIds()
         some = [
-            self._evaluation(metric, truth, found, numbers[start : start + _CLASSES_AT_ONCE])
+            self._accumulated(metric, truth, found, numbers[start : start + _CLASSES_AT_ONCE])
             for start in range(0, len(numbers), _CLASSES_AT_ONCE)
         ]
-        thresholds = some[0].params.iouThrs
+        thresholds = some[0]['params'].iouThrs
         # (IoU thresholds, recalls, classes, areas), and without the recalls
-        precision = np.concatenate([each.eval['precision'][..., 0] for each in some], 2)
-        recall = np.concatenate([each.eval['recall'][..., 0] for each in some], 1)
+        precision = np.concatenate([each['precision'][..., 0] for each in some], 2)
+        recall = np.concatenate([each['recall'][..., 0] for each in some], 1)
         everything = precision[..., 0]
         frequencies = np.array([each['frequency'] for each in truth.dataset['categories']])
         figures = dict(
@@ -129,10 +135,8 @@ class LVISMetric(CocoMetric):
             figures[name] = mean_of(everything[:, :, frequencies == frequency])
         return figures, [mean_of(values) for values in np.moveaxis(everything, 2, 0)]
 
-    def _evaluation(
-        self, metric: Metric, truth: COCO, found: COCO, numbers: list[int]
-    ) -> COCOeval_faster:
-        """Return the engine after it has measured some classes."""
+    def _accumulated(self, metric: Metric, truth: COCO, found: COCO, numbers: list[int]) -> dict:
+        """Return what the engine measures of some classes."""
         evaluation = COCOeval_faster(
             truth, found, iouType=metric, lvis_style=True, print_function=say_nothing
         )
@@ -142,16 +146,19 @@ class LVISMetric(CocoMetric):
             evaluation.params.iouThrs = self.iou_thrs
         evaluation.evaluate()
         evaluation.accumulate()
-        return evaluation
+        return evaluation.eval
 
 
 def _best(result: dict) -> dict:
     """Return an image's detections of the highest scores, at most 300."""
-    order = np.argsort(-np.array(result['scores']), kind='stable')[:MAX_DETECTIONS].tolist()
-    fields = {
-        name: [result[name][index] for index in order] for name in ('scores', 'labels', 'rles')
-    }
-    return {**result, **fields}
+    order = np.argsort(-np.array(result['scores']), kind='stable')[:MAX_DETECTIONS]
+    return _chosen(result, order.tolist())
+
+
+def _chosen(result: dict, indices: list[int]) -> dict:
+    """Return some of an image's detections."""
+    fields = ('scores', 'labels', 'rles')
+    return {**result, **{name: [result[name][index] for index in indices] for name in fields}}
 
 
 def _numbered(identifiers: list, numbers: Mapping[Identifier | None, int]) -> list[int]:
