@@ -43,7 +43,7 @@ def test_builds(path):
     METRICS.build(cfg.val_evaluator)
     METRICS.build(cfg.test_evaluator)
     VISUALIZERS.build({**cfg.visualizer, 'name': path.stem, 'save_dir': None})
-    assert cfg.train_cfg.max_epochs > 0
+    assert cfg.train_cfg.get('max_epochs', cfg.train_cfg.get('max_iters')) > 0
 
 
 @pytest.mark.parametrize('path', SHAPES, ids=lambda path: path.stem)

@@ -5,6 +5,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from os.path import basename, dirname, join
+from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
@@ -18,6 +19,7 @@ from mmdet.registry import DATASETS
 from .coco_annotations import place, why_untrained
 from .coco_classes import COCO_CLASSES
 from .coco_file import LAYOUT, CocoFile, category_labels, garbage_left_alone, read_coco_file
+from .coco_folder import find_coco_parts
 from .coco_images import leads_out
 from .coco_values import Identifier
 from .file_backend import file_backend
@@ -73,6 +75,17 @@ class CocoDataset(BaseDataset):
     """
 
     METAINFO = dict(classes=COCO_CLASSES)
+    LAYOUT = "a JSON of COCO's with `images`, `annotations` and `categories`, or in folders below"
+
+    @classmethod
+    def find_parts(cls, folder: Path) -> dict[str, dict]:
+        """Return what a folder holds of this format, for `mmdet.datasets.formats.recognise`.
+
+        Returns:
+            Of `train`, `val` and `test`, or of `all` where it is not divided, the arguments
+            `ann_file` and `data_prefix`, seen from the folder; {} where it is of another format.
+        """
+        return find_coco_parts(folder)
 
     def __init__(
         self,

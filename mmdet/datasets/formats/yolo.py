@@ -24,6 +24,7 @@ from mmdet.registry import DATASETS
 from .content import Content
 from .files import files_below
 
+_PARTS = ('train', 'val', 'test')
 _BOX = 5  # values in the line of a box
 
 
@@ -44,6 +45,19 @@ class YOLOSegDataset(CocoDataset):
     """
 
     METAINFO: dict = {}
+    LAYOUT = 'data.yaml with `names` and `train`; images/ and labels/'
+
+    @classmethod
+    def find_parts(cls, folder: Path) -> dict[str, dict]:
+        """Return the parts that a folder's `data.yaml` names, as far as they are there."""
+        for path in sorted([*folder.glob('*.yaml'), *folder.glob('*.yml')]):
+            try:
+                settings = read_settings(str(path))
+            except UserError:
+                continue  # another program's
+            if any(isinstance(settings.get(key), str) for key in _PARTS):
+                return _parts(folder, path, settings)
+        return {}
 
     def read(self) -> CocoFile:
         """Read the label files; sizes are the images' own."""
@@ -72,6 +86,33 @@ class YOLOSegDataset(CocoDataset):
                 what = 'images without a label file, and so without objects'
                 content.findings.add(NOTICED, what, path)
         return content.checked()
+
+
+def _parts(folder: Path, path: Path, settings: dict) -> dict[str, dict]:
+    parts = {}
+    for part in _PARTS:
+        value = settings.get(part)
+        if isinstance(value, list):
+            raise UserError(
+                f'{path}: `{part}` is a list of folders: put their images in one, or write a '
+                'config with a ConcatDataset of YOLOSegDatasets'
+            )
+        if not isinstance(value, str):
+            continue
+        value = value.replace('\\', '/')
+        # Roboflow writes `../train/images` where train/images is meant; Ultralytics' own files have
+        # a `path` of their own machine.
+        places = [folder / value, folder / value.removeprefix('../')]
+        if isinstance(settings.get('path'), str):
+            places.insert(0, folder / settings['path'] / value)
+        there = next((place for place in places if place.exists()), None)
+        if there is not None:
+            seen = os.path.relpath(there, folder)
+            parts[part] = dict(ann_file=path.name, data_prefix=dict(img=seen))
+        elif part == 'train':
+            looked = ', '.join(map(str, dict.fromkeys(places)))
+            raise UserError(f'{path}: the images of `train` are nowhere: looked for {looked}')
+    return parts
 
 
 def read_settings(path: str) -> dict:

@@ -9,6 +9,7 @@ import torch
 from mmdet.engine.config import find_config
 
 from .coco import find_coco, how_to_get_coco
+from .own_config import config_for
 
 COCO_CONFIG = 'configs/solo/solo_r50_fpn_1x_coco.py'
 GPU_CONFIG = 'configs/solo/solo_r18_fpn_shapes.py'
@@ -69,10 +70,11 @@ def folder_of(config: str, *, here: Path, repo: Path) -> Path:
 def choose(
     arguments: Sequence[str], *, here: Path, repo: Path, coco_root: str | None, machine: Machine
 ) -> Choice:
-    """Choose what to train from the command line of `train.sh`, `[CONFIG] [options]`.
+    """Choose what to train from the command line of `train.sh`, `[CONFIG | FOLDER] [options]`.
 
-    Without CONFIG it is SOLO R50 on COCO where COCO is, else SOLO R18 on the embedded data set: the
-    network for a GPU where there is one.
+    For a folder of data a config is written, see `own_config.py`. Without either it is SOLO R50 on
+    COCO where COCO is, else SOLO R18 on the embedded data set: the network for a GPU where there is
+    one.
 
     Args:
         arguments: the command line.
@@ -82,10 +84,16 @@ def choose(
         machine: what it has.
 
     Raises:
-        UserError: there is no such config, or only a part of COCO.
+        UserError: there is no such config, the folder's data cannot be used, or only a part of COCO
+            is there.
     """
     if arguments and not arguments[0].startswith('-'):
         config, *options = arguments
+        if (here / config).is_dir():
+            work_dirs = here / 'work_dirs'
+            path, reason = config_for(here / config, work_dirs=work_dirs, has_gpu=machine.has_gpu)
+            amp = ['--amp'] * (not machine.has_gpu and machine.has_bfloat16)
+            return Choice(str(path), [*amp, *options], here, reason)
         folder = folder_of(config, here=here, repo=repo)
         return Choice(config, options, folder, f'training {config}')
 

@@ -9,6 +9,7 @@ from mmdet.engine.quick_start.choice import COCO_CONFIG, CPU_CONFIG, GPU_CONFIG
 from mmdet.engine.quick_start.coco import LAYOUT
 from mmdet.errors import UserError
 from tests.conftest import REPO
+from tests.datasets.formats.test_recognise import coco
 
 PLAIN_CPU = Machine(has_gpu=False, has_bfloat16=False)
 
@@ -45,6 +46,22 @@ def test_a_config_of_the_repository_is_found_from_elsewhere(folders):
 def test_a_shipped_configs_name_means_the_repositorys_data(folders):
     choice = choose(['solo_r50_fpn_1x_coco'], coco_root=None, machine=PLAIN_CPU, **folders)
     assert choice[:3] == ('solo_r50_fpn_1x_coco', [], folders['repo'])
+
+
+def test_a_folder_of_data_gets_a_config(folders):
+    (folders['here'] / 'nuts').mkdir()
+    coco(folders['here'] / 'nuts')
+    for machine, amp in ((PLAIN_CPU, []), (Machine(has_gpu=False, has_bfloat16=True), ['--amp'])):
+        choice = choose(['nuts', '--resume'], coco_root=None, machine=machine, **folders)
+        path = folders['here'] / 'work_dirs/nuts/nuts.py'
+        assert choice[:3] == (str(path), [*amp, '--resume'], folders['here'])
+        assert path.is_file()
+
+
+def test_a_folder_of_nothing_known_is_named(folders):
+    (folders['here'] / 'nuts').mkdir()
+    with pytest.raises(UserError, match='nuts is no data set that is known'):
+        choose(['nuts'], coco_root=None, machine=PLAIN_CPU, **folders)
 
 
 def test_a_config_that_does_not_exist_is_named(folders):

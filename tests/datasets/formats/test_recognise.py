@@ -1,0 +1,181 @@
+"""What the usual programs export is recognised: their folders, as their documentation has them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mmdet.datasets import CocoDataset, YOLOSegDataset
+from mmdet.datasets.coco_folder import part_of
+from mmdet.datasets.formats.recognise import recognise
+from mmdet.errors import UserError
+from mmdet.registry import DATASETS
+
+from .scene import CLASSES, SCENE, assert_is_scene, write_pictures
+from .test_yolo import YAML, lines_of
+
+
+def coco_content(prefix: str = '') -> dict:
+    annotations = [
+        dict(
+            image_id=number,
+            category_id=thing.label + 1,
+            segmentation=[thing.outline.ravel().tolist()],
+        )
+        for number, picture in enumerate(SCENE)
+        for thing in picture.things
+    ]
+    return dict(
+        images=[
+            dict(
+                id=number,
+                file_name=f'{prefix}{each.name}.png',
+                height=each.height,
+                width=each.width,
+            )
+            for number, each in enumerate(SCENE)
+        ],
+        annotations=[dict(id=number, **each) for number, each in enumerate(annotations)],
+        categories=[dict(id=label + 1, name=name) for label, name in enumerate(CLASSES)],
+    )
+
+
+def write_coco(path: Path, images: Path, prefix: str = '') -> None:
+    write_pictures(images)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(coco_content(prefix)))
+
+
+def write_yolo(images: Path, labels: Path) -> None:
+    write_pictures(images)
+    labels.mkdir(parents=True)
+    for picture in SCENE:
+        lines = lines_of(picture.things, picture.height, picture.width)
+        (labels / f'{picture.name}.txt').write_text('\n'.join(lines))
+
+
+def coco(root: Path) -> None:
+    for part in ('train2017', 'val2017'):
+        write_coco(root / f'annotations/instances_{part}.json', root / part)
+    (root / 'annotations/captions_train2017.json').write_text('{"images": [], "annotations": []}')
+
+
+def roboflow_coco(root: Path) -> None:
+    for part in ('train', 'valid'):
+        write_coco(root / part / '_annotations.coco.json', root / part)
+    (root / 'README.roboflow.txt').write_text('exported')
+
+
+def cvat(root: Path) -> None:
+    write_coco(root / 'annotations/instances_default.json', root / 'images/default')
+
+
+def label_studio(root: Path) -> None:
+    write_coco(root / 'result.json', root / 'images', 'images/')
+
+
+def one_file(root: Path) -> None:
+    write_coco(root / 'instances_Train.json', root / 'images', 'images/')
+
+
+def ultralytics(root: Path) -> None:
+    for part in ('train', 'val'):
+        write_yolo(root / 'images' / part, root / 'labels' / part)
+    (root / 'shapes.yaml').write_text(
+        'path: ../datasets/shapes\ntrain: images/train\nval: images/val\ntest:\n'
+        f'names: {list(CLASSES)}\n'
+    )
+
+
+def roboflow_yolo(root: Path) -> None:
+    for part in ('train', 'valid'):
+        write_yolo(root / part / 'images', root / part / 'labels')
+    (root / 'data.yaml').write_text(
+        'train: ../train/images\nval: ../valid/images\ntest: ../test/images\n\n'
+        f'nc: 3\nnames: {list(CLASSES)}\n\nroboflow:\n  workspace: a\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ('write', 'kind', 'parts'),
+    [
+        (coco, CocoDataset, {'train', 'val'}),
+        (roboflow_coco, CocoDataset, {'train', 'val'}),
+        (cvat, CocoDataset, {'all'}),
+        (label_studio, CocoDataset, {'all'}),
+        (one_file, CocoDataset, {'train'}),
+        (ultralytics, YOLOSegDataset, {'train', 'val'}),
+        (roboflow_yolo, YOLOSegDataset, {'train', 'val'}),
+    ],
+)
+@pytest.mark.parametrize('inside', ['', 'export/'])
+def test_exports_are_recognised(tmp_path, write, kind, parts, inside):
+    root = tmp_path / 'mine' / inside
+    root.mkdir(parents=True)
+    write(root)
+    found = recognise(tmp_path / 'mine')
+    assert (found.root, found.kind, set(found.parts)) == (root, kind, parts)
+    metainfo = dict(classes=CLASSES) if kind is CocoDataset else None
+    for part in parts:
+        cfg = found.config(part)
+        assert_is_scene(DATASETS.build({**cfg, 'metainfo': metainfo, 'pipeline': []}))
+
+
+def test_what_is_nothing_known(tmp_path):
+    (tmp_path / 'a.json').write_text('[1, 2]')
+    (tmp_path / 'b.json').write_text('{"a": 1}')
+    (tmp_path / 'c.yaml').write_text('a: 1')
+    with pytest.raises(UserError) as caught:
+        recognise(tmp_path)
+    assert f'{tmp_path} is no data set that is known' in str(caught.value).split('\n')[-1]
+    assert 'data.yaml' in str(caught.value)
+    assert 'categories' in str(caught.value)
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(UserError, match='none is missing: name a folder'):
+        recognise(tmp_path / 'none')
+    (tmp_path / 'a').touch()
+    with pytest.raises(UserError, match='a is a file'):
+        recognise(tmp_path / 'a')
+
+
+def test_images_that_are_nowhere(tmp_path):
+    (tmp_path / 'train.json').write_text(json.dumps(coco_content()))
+    with pytest.raises(
+        UserError, match=r'train\.json: its images are nowhere \(a\.png is in none of'
+    ):
+        recognise(tmp_path)
+    (tmp_path / 'train.json').unlink()
+    (tmp_path / 'data.yaml').write_text(YAML)
+    with pytest.raises(
+        UserError, match=r'images of `train` are nowhere: looked for .*/images/train'
+    ):
+        recognise(tmp_path)
+
+
+def test_two_files_for_one_part(tmp_path):
+    for name in ('train_a.json', 'train_b.json'):
+        write_coco(tmp_path / name, tmp_path / 'images', 'images/')
+    with pytest.raises(UserError, match=r'train_a\.json and train_b\.json are both for train'):
+        recognise(tmp_path)
+
+
+def test_a_list_of_folders(tmp_path):
+    (tmp_path / 'data.yaml').write_text('train: [a, b]\nval: c\nnames: [x]\n')
+    with pytest.raises(UserError, match='`train` is a list of folders'):
+        recognise(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('name', 'part'),
+    [
+        ('Training/labels.json', 'train'),
+        ('train_data/val.json', 'val'),
+        ('valid/_annotations.coco.json', 'val'),
+        ('test2017', 'test'),
+        ('result.json', 'all'),
+    ],
+)
+def test_which_part(name, part):
+    assert part_of(name) == part
