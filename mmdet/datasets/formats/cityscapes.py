@@ -48,6 +48,7 @@ class CityscapesDataset(CocoDataset):
     """
 
     METAINFO = dict(classes=tuple(_CLASSES.values()))
+    LAYOUT = 'leftImg8bit/train/ and gtFine/train/'
 
     def read(self) -> CocoFile:
         """Read the COCO file, or else the images of numbers, in threads."""

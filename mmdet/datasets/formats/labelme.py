@@ -23,6 +23,8 @@ from .files import files_below, folder_of
 from .labelme_file import NO_OBJECTS, LabelmeFile, find_picture, label_of, read_file
 from .labelme_shapes import objects_of, read_shape, united
 
+_LOOKED_AT = 20  # files of a folder, to see whether it is labelme's
+
 
 @DATASETS.register_module()
 class LabelmeDataset(CocoDataset):
@@ -46,6 +48,7 @@ class LabelmeDataset(CocoDataset):
     """
 
     METAINFO: dict = {}
+    LAYOUT = "labelme's JSON files with `shapes` and `imagePath`, in folders below too"
 
     def read(self) -> CocoFile:
         """Read the JSON files."""
@@ -197,10 +200,11 @@ def _why_unusable(file: LabelmeFile, picture: str | None) -> tuple[str, str]:
 
 
 def _has_labelme(folder: Path) -> bool:
-    """Return whether the first JSON file in a folder is labelme's."""
-    for name in files_below(str(folder), ('.json',))[:1]:
+    """Return whether one of the first JSON files in a folder is labelme's."""
+    for name in files_below(str(folder), ('.json',))[:_LOOKED_AT]:
         try:
-            return read_file(str(folder / name)) is not None
+            if read_file(str(folder / name)) is not None:
+                return True
         except ValueError:
             pass
     return False

@@ -89,8 +89,11 @@ class _LVIS(CocoDataset):
 
         Returns:
             Of `train` and `val`, `ann_file` and `data_prefix` in the folder, where COCO's pictures
-            are too; of a folder of another format, nothing.
+            are too; of a folder of another format, nothing, nor of one with COCO's own
+            annotations beside them.
         """
+        if any((folder / 'annotations').glob('instances_*.json')):
+            return {}
         prefix = dict(img='') if cls.name_of is name_in_v1 else dict(img='train2017/')
         names = {part: f'annotations/lvis_{cls.release}_{part}.json' for part in ('train', 'val')}
         return {
@@ -108,6 +111,7 @@ class LVISV05Dataset(_LVIS):
     in `CocoDataset`.
     """
 
+    LAYOUT = 'annotations/lvis_v0.5_train.json'
     release = 'v0.5'
     name_of = staticmethod(name_in_v05)
 
@@ -120,6 +124,7 @@ class LVISV1Dataset(_LVIS):
     else is as in `CocoDataset`.
     """
 
+    LAYOUT = 'annotations/lvis_v1_train.json'
     release = 'v1'
     name_of = staticmethod(name_in_v1)
 

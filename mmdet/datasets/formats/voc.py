@@ -49,6 +49,7 @@ class VOCSegDataset(CocoDataset):
     """
 
     METAINFO: dict = {}
+    LAYOUT = 'JPEGImages/, SegmentationObject/ and SegmentationClass/'
 
     def read(self) -> CocoFile:
         """Read the images of numbers, in threads."""

@@ -25,18 +25,22 @@ def masks_file(root: Path, name: str) -> Path:
     return root / f'gtFine/train/{CITY}/{name}_gtFine_instanceIds.png'
 
 
-@pytest.fixture
-def root(tmp_path) -> Path:
+def write_cityscapes(root: Path) -> None:
     for folder in PREFIX.values():
-        (tmp_path / folder / CITY).mkdir(parents=True)
+        (root / folder / CITY).mkdir(parents=True)
     for picture in SCENE:
         labels = np.full((picture.height, picture.width), ROAD, np.uint16)
         for number, thing in enumerate(picture.things):
             inside = thing.mask(picture.height, picture.width) > 0
             labels[inside] = 1000 * NUMBERS[thing.label] + number
-        cv2.imwrite(str(masks_file(tmp_path, picture.name)), labels)
-        image = tmp_path / f'leftImg8bit/train/{CITY}/{picture.name}_leftImg8bit.png'
+        cv2.imwrite(str(masks_file(root, picture.name)), labels)
+        image = root / f'leftImg8bit/train/{CITY}/{picture.name}_leftImg8bit.png'
         cv2.imwrite(str(image), picture.pixels())
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    write_cityscapes(tmp_path)
     return tmp_path
 
 

@@ -42,13 +42,18 @@ def labelme_file(image: str, shapes: list, height: int | None, width: int | None
     )
 
 
-@pytest.fixture
-def root(tmp_path) -> Path:
-    write_pictures(tmp_path / 'data', '.jpg')
+def write_labelme(folder: Path) -> None:
+    """Write the scene: images, and JSON files beside them."""
+    write_pictures(folder, '.jpg')
     for picture in SCENE:
         shapes = [shape(CLASSES[thing.label], thing.outline.tolist()) for thing in picture.things]
         content = labelme_file(f'{picture.name}.jpg', shapes, picture.height, picture.width)
-        (tmp_path / f'data/{picture.name}.json').write_text(json.dumps(content, indent=2))
+        (folder / f'{picture.name}.json').write_text(json.dumps(content, indent=2))
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    write_labelme(tmp_path / 'data')
     (tmp_path / 'labels.txt').write_text('__ignore__\n_background_\ncat\ndog\nold boat\n')
     return tmp_path
 

@@ -36,16 +36,21 @@ def save(path: Path, labels: np.ndarray) -> None:
     image.save(path)
 
 
-@pytest.fixture
-def root(tmp_path) -> Path:
-    write_pictures(tmp_path / 'JPEGImages', '.jpg')
+def write_voc(root: Path) -> None:
+    """Write the scene, with the names of its classes as labelme2voc.py leaves them."""
+    write_pictures(root / 'JPEGImages', '.jpg')
     for name in ('SegmentationObject', 'SegmentationClass', 'ImageSets/Segmentation'):
-        (tmp_path / name).mkdir(parents=True)
+        (root / name).mkdir(parents=True)
     for picture in SCENE:
         for folder, labels in zip(list(FOLDERS.values())[1:], numbered(picture), strict=True):
-            save(tmp_path / folder / f'{picture.name}.png', labels)
-    (tmp_path / 'ImageSets/Segmentation/train.txt').write_text('a\nb\nc\n')
-    (tmp_path / 'class_names.txt').write_text('_background_\ncat\ndog\nold boat\n')
+            save(root / folder / f'{picture.name}.png', labels)
+    (root / 'ImageSets/Segmentation/train.txt').write_text('a\nb\nc\n')
+    (root / 'class_names.txt').write_text('_background_\ncat\ndog\nold boat\n')
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    write_voc(tmp_path)
     return tmp_path
 
 
