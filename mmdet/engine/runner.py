@@ -13,10 +13,12 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
 from torch import nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from mmdet.errors import UserError
@@ -24,11 +26,13 @@ from mmdet.errors import UserError
 from .checkpoint import checkpoint_to_resume
 from .checkpoint.aside import is_local, written_aside
 from .console import arrange_handlers
+from .fused_optimizer import with_fused_step
 from .processes import ending_with_others
 from .saver import saves
 from .signals import StopRequest, listening
 from .worker_memory import keep_freed_memory
 from .workers import leave_interrupts_to_main
+from .wrapper import device_of
 
 _MIB = 2**20
 
@@ -101,6 +105,14 @@ class Runner(MMEngineRunner):
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Return the loop of a test; this project's own if the settings name none."""
         return super().build_test_loop(_named(loop, 'TestLoop'))
+
+    def build_optim_wrapper(
+        self, optim_wrapper: Optimizer | OptimWrapper | dict
+    ) -> OptimWrapper | OptimWrapperDict:
+        """Return the optimizer in its wrapper; see `mmdet.engine.fused_optimizer`."""
+        if isinstance(optim_wrapper, dict):
+            optim_wrapper = with_fused_step(optim_wrapper, device_of(self.model))
+        return super().build_optim_wrapper(optim_wrapper)
 
     def load_or_resume(self) -> None:
         """Load or resume; where nothing says from what, from the newest sound checkpoint.

@@ -50,6 +50,14 @@ def test_on_a_cpu_images_come_in_the_order_of_its_convolutions():
     )
 
 
+@pytest.mark.parametrize(('chosen', 'is_last'), [('', True), ('1', True), ('0', False)])
+def test_the_order_can_be_chosen(chosen, is_last, monkeypatch):
+    monkeypatch.setenv('MMDET_CHANNELS_LAST', chosen)
+    inputs = preprocess(batch(), size=(64, 64))['inputs']
+    assert inputs.is_contiguous(memory_format=torch.channels_last) == is_last
+    assert inputs.is_contiguous() != is_last
+
+
 SETTINGS = [
     dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True),
     dict(mean=[100.0], std=[50.0], pad_value=-1),

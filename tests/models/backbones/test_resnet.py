@@ -7,6 +7,7 @@ import torchvision
 
 from mmdet.errors import UserError
 from mmdet.models import ResNet
+from mmdet.models.layers import norm_folding
 from mmdet.registry import MODELS
 
 
@@ -56,8 +57,12 @@ def test_frozen_stages_neither_learn_nor_count():
     assert not torch.equal(before['layer2.0.bn1.running_mean'], after['layer2.0.bn1.running_mean'])
 
 
-@pytest.mark.parametrize('norm_eval', [True, False])
-def test_with_cp_keeps_less_and_learns_the_same(norm_eval):
+@pytest.mark.parametrize(('norm_eval', 'side'), [(True, 64), (False, 64), (True, 256)])
+def test_with_cp_keeps_less_and_learns_the_same(norm_eval, side, monkeypatch):
+    folds = []
+    fold = norm_folding.folded
+    monkeypatch.setattr(norm_folding, 'folded', lambda *args: folds.append(0) or fold(*args))
+
     def learnt(with_cp: bool) -> tuple[int, dict[str, torch.Tensor]]:
         torch.manual_seed(0)
         options = dict(norm_eval=norm_eval, frozen_stages=1, with_cp=with_cp)
@@ -69,13 +74,19 @@ def test_with_cp_keeps_less_and_learns_the_same(norm_eval):
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            loss = sum(f.square().sum() for f in model(torch.randn(2, 3, 64, 64)))
+            loss = sum(f.square().sum() for f in model(torch.randn(2, 3, side, side)))
         loss.backward()
         gradients = {f'{k}.grad': p.grad for k, p in model.named_parameters() if p.requires_grad}
         return sum(kept), {**model.state_dict(), **gradients}
 
-    (all_kept, expected), (few_kept, found) = learnt(False), learnt(True)
-    assert few_kept < all_kept / 4
+    all_kept, expected = learnt(False)
+    # Of larger images the norms are folded into the convolutions.
+    assert bool(folds) == (side > 64)
+    folds_before = len(folds)
+    few_kept, found = learnt(True)
+    # A frozen one once, the others for the gradient again.
+    assert len(folds) - folds_before >= folds_before
+    assert few_kept < all_kept / (4 if side == 64 else 2)
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
