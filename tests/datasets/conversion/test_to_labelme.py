@@ -5,6 +5,7 @@ from collections import defaultdict
 import cv2
 import numpy as np
 
+from mmdet.datasets.conversion.to_coco import write_coco
 from mmdet.datasets.conversion.to_labelme import write_labelme
 from mmdet.datasets.findings import LEFT_OUT
 from mmdet.structures.segmentation import decode_segmentation
@@ -41,6 +42,25 @@ def test_the_masks_stay(tmp_path):
         for parts in objects.values()
     ]
     assert_same(masks(collection), found)
+
+
+def test_our_reader_reads_the_same(tmp_path):
+    """Polygons exactly, though a part be overlapped by another, or reach out of the image."""
+    collection, _ = written(tmp_path)
+    again = read(tmp_path / 'out')
+    assert again.classes == collection.classes
+    assert_same(masks(collection), masks(again))
+
+
+def test_there_and_back_changes_nothing(tmp_path):
+    """labelme's shapes are exactly the same after COCO's format in between."""
+    written(tmp_path)
+    (tmp_path / 'coco').mkdir()
+    write_coco(read(tmp_path / 'out'), tmp_path / 'coco', link=False)
+    (tmp_path / 'again').mkdir()
+    write_labelme(read(tmp_path / 'coco'), tmp_path / 'again', link=False)
+    for name in ('labels.txt', 'train/a.json', 'train/b.json', 'train/a.png'):
+        assert (tmp_path / 'again' / name).read_bytes() == (tmp_path / 'out' / name).read_bytes()
 
 
 def test_polygons_stay_polygons(tmp_path):
