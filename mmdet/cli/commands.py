@@ -31,5 +31,6 @@ COMMANDS = {
     'check-coco': Command(
         'mmdet.cli.check_coco', 'name what is wrong in a data set, and repair it'
     ),
+    'convert-data': Command('mmdet.cli.convert_data', 'write a data set in another format'),
     'export': Command('mmdet.cli.export', 'write a detector as ONNX, torch.export or OpenVINO'),
 }

@@ -2,16 +2,30 @@
 
 from .coco import CocoDataset
 from .dataset_wrappers import ConcatDataset, MultiImageMixDataset, RepeatDataset
-from .formats import YOLOSegDataset
+from .formats import (
+    CityscapesDataset,
+    LabelmeDataset,
+    LVISDataset,
+    LVISV05Dataset,
+    LVISV1Dataset,
+    VOCSegDataset,
+    YOLOSegDataset,
+)
 from .samplers import AspectRatioBatchSampler
 from .shapes_dataset import ShapesDataset
 
 __all__ = [
     'AspectRatioBatchSampler',
+    'CityscapesDataset',
     'CocoDataset',
     'ConcatDataset',
+    'LVISDataset',
+    'LVISV05Dataset',
+    'LVISV1Dataset',
+    'LabelmeDataset',
     'MultiImageMixDataset',
     'RepeatDataset',
     'ShapesDataset',
+    'VOCSegDataset',
     'YOLOSegDataset',
 ]

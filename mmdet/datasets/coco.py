@@ -145,10 +145,18 @@ class CocoDataset(BaseDataset):
             UserError: something is missing, or refused.
         """
         coco = read_coco_file(self.ann_file or '', self.backend_args)
+        self.check_folder()
+        return coco
+
+    def check_folder(self) -> None:
+        """See that the folder of the images is there, if it is on a local disk.
+
+        Raises:
+            UserError: it is not.
+        """
         folder = self.data_prefix['img']
         if self._are_images_local() and folder and not os.path.isdir(folder):
             raise UserError(f'{LAYOUT}\nimage folder {folder} does not exist')
-        return coco
 
     def load_data_list(self) -> list[dict]:
         """Read the annotations, and say what was repaired and left out."""

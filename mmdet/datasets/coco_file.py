@@ -106,7 +106,16 @@ def read_coco_file(path: str, backend_args: dict | None = None) -> CocoFile:
         UserError: the file is missing, is not JSON, has not COCO's form, or is refused as a whole.
     """
     with garbage_left_alone():
-        coco = check_content(read_content(path, backend_args), path, Findings())
+        return accepted(read_content(path, backend_args), path, Findings())
+
+
+def accepted(content: dict[str, list], path: str, findings: Findings) -> CocoFile:
+    """Return what of a file can be used; see `check_content`.
+
+    Raises:
+        UserError: it is refused as a whole.
+    """
+    coco = check_content(content, path, findings)
     refused = coco.findings.first_refused()
     if refused is not None:
         raise UserError(f'{path}: {refused}')

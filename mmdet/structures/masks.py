@@ -12,6 +12,8 @@ from mmengine.structures import BaseDataElement
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
+from .segmentation import areas_of
+
 
 class BitmapMasks:
     """(N, H, W) uint8 bitmaps of one image, for the transforms of a data pipeline.
@@ -246,7 +248,7 @@ class RLEMasks:
     @property
     def areas(self) -> np.ndarray:
         """(N,) numbers of pixels."""
-        return np.asarray(coco_mask.area(self.rles), np.int64).reshape(-1)
+        return areas_of(self.rles)
 
     def get_bboxes(self) -> np.ndarray:
         """Return the (N, 4) float32 xyxy boxes around the masks, zeros for an empty one."""

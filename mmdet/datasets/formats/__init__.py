@@ -1,5 +1,17 @@
 """Data sets in other formats than COCO's: each a thin reader, behind which all is shared."""
 
+from .cityscapes import CityscapesDataset
+from .labelme import LabelmeDataset
+from .lvis import LVISDataset, LVISV05Dataset, LVISV1Dataset
+from .voc import VOCSegDataset
 from .yolo import YOLOSegDataset
 
-__all__ = ['YOLOSegDataset']
+__all__ = [
+    'CityscapesDataset',
+    'LVISDataset',
+    'LVISV05Dataset',
+    'LVISV1Dataset',
+    'LabelmeDataset',
+    'VOCSegDataset',
+    'YOLOSegDataset',
+]
