@@ -34,10 +34,20 @@ def draw_lines(conv: nn.Conv2d, features: Sequence[Tensor], lines: Sequence[Tens
     # `fold` adds at y + dy what a convolution reads from y - dy: hence the flip.
     taps = conv.weight.index_select(0, chosen).flip(2, 3).flatten(2).transpose(1, 2)  # (K, 9, C)
     rows = [part.flatten(0, 1) for part in taps.split([len(part) for part in lines])]
-    maps = apply_rows(rows, features).unflatten(0, (-1, 9))
     # Nine half precision numbers would be added with a rounding each.
-    doubled = F.interpolate(maps.to(bias.dtype), scale_factor=2, mode='bilinear')
-    return _add_shifted(doubled) + bias.index_select(0, chosen)[:, None, None]
+    maps = apply_rows(rows, features).to(bias.dtype).unflatten(0, (-1, 9))
+    drawn = [
+        _add_shifted(F.interpolate(few, scale_factor=2, mode='bilinear'))
+        for few in _few_at_once(maps)
+    ]
+    return torch.cat(drawn) + bias.index_select(0, chosen)[:, None, None]
+
+
+def _few_at_once(taps: Tensor) -> Sequence[Tensor]:
+    """Split (K, 9, h, w) maps so that a part's doubled ones are a few MB, and stay in the cache."""
+    if torch.compiler.is_exporting():  # whose sizes are not known
+        return [taps]
+    return taps.split(max(1, 2**20 // taps.shape[1:].numel()))
 
 
 def draw_lines_of_cells(
