@@ -7,9 +7,10 @@ from .focal_loss import sigmoid_focal_loss
 from .group_norm_relu import group_norm_relu
 from .masks_to_rle import masks_to_rle
 from .matrix_nms import matrix_nms
-from .recompute import recomputes
+from .recompute import can_be_recomputed, recomputes
 
 __all__ = [
+    'can_be_recomputed',
     'conv3x3',
     'dice_loss',
     'group_norm_relu',

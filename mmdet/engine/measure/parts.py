@@ -42,6 +42,7 @@ _TRAINING = (
 _TEST = (
     ('model', 'test_step', 'step, the rest'),
     *_NETWORK,
+    ('head', 'cell_probabilities', 'head: masks of cells'),
     ('decoding', 'decode', 'decoding'),
     ('instances', 'matrix_nms', 'Matrix NMS'),
     ('instances', 'masks_to_rle', 'encoding'),

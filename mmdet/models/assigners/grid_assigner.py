@@ -149,8 +149,9 @@ class LevelClaims(NamedTuple):
 
     Attributes:
         images: indices in the batch of those that have a claim here, ascending.
-        cells: for each image of the batch, (P_i,) row * S + column.
-        instances: (P,) indices in the batch of the instances that claim them, image after image.
+        cells: for each image of the batch, (P_i,) row * S + column, on the host.
+        instances: (P,) indices in the batch of the instances that claim them, image after image, on
+            the device.
     """
 
     images: tuple[int, ...]
@@ -167,14 +168,14 @@ def split_claims(
         targets: with P claims.
         chosen: (P',) ascending indices of claims.
         num_levels: L.
-        device: of the tensors that are returned.
+        device: of the instances that are returned.
     """
     num_images = len(targets.labels)
     # Claims are sorted by level and image: cut them into a piece for each.
     group = targets.level[chosen] * num_images + targets.image[chosen]
     sizes = group.bincount(minlength=num_levels * num_images).tolist()
-    claims = torch.stack((targets.cell[chosen], targets.instance[chosen]))
-    cells, instances = (each.split(sizes) for each in claims.to(device, non_blocking=True).unbind())
+    cells = targets.cell[chosen].split(sizes)
+    instances = targets.instance[chosen].to(device, non_blocking=True).split(sizes)
     pieces = [slice(first, first + num_images) for first in range(0, len(sizes), num_images)]
     return [
         LevelClaims(

@@ -188,9 +188,9 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         Args:
             source: the `mask_source` of the level for some images.
             level: index of the pyramid level.
-            cells: for each of these images, the cells' row * S + column. There may be none, and
-                the result must still depend on every parameter of the mask branch, so that each
-                of them gets a gradient at every step.
+            cells: for each of these images, the cells' row * S + column, on the host, where it is
+                known which they are. There may be none, and the result must still depend on every
+                parameter of the mask branch, so that each of them gets a gradient at every step.
 
         Returns:
             (F, P, h, w) logits for all P cells, image after image; a mask is the product of its F
@@ -292,7 +292,7 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
             images = claims.images if all_at_once is None else all_at_once
             source = self.source(outputs, level, images)
             # A level that no image needs takes part: DDP wants a gradient for every parameter.
-            cells = [claims.cells[image] for image in images] or [claims.instances]
+            cells = [claims.cells[image] for image in images] or [claims.cells[0]]
             factors = self.cell_masks(source, level, cells)
             if claims.images:
                 masks = factors[0] if self.mask_loss.activate else product(factors.sigmoid())
@@ -344,7 +344,10 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
     def cell_probabilities(
         self, outputs: HeadOutputs, image: int, level: int, cells: Tensor
     ) -> Tensor:
-        """Return the (P, h, w) probabilities of an image's cells at a quarter of the input."""
+        """Return the (P, h, w) probabilities of an image's cells at a quarter of the input.
+
+        The cells are on the host.
+        """
         factors = self.cell_masks(self.source(outputs, level, [image]), level, [cells])
         return product(resize_maps(factors.sigmoid(), outputs.mask_size))
 

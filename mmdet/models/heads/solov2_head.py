@@ -72,7 +72,10 @@ class SOLOV2Head(BaseSOLOHead):
     def cell_masks(self, source: KernelSource, level: int, cells: Sequence[Tensor]) -> Tensor:
         """See `BaseSOLOHead.cell_masks`; one factor, at the mask feature's stride."""
         kernels, mask_feature = source
-        chosen = [rows.index_select(0, part) for rows, part in zip(kernels, cells, strict=True)]
+        chosen = [
+            rows.index_select(0, part.to(rows.device, non_blocking=True))
+            for rows, part in zip(kernels, cells, strict=True)
+        ]
         return apply_rows(chosen, mask_feature)[None]
 
     def learnt_claims(self, targets: GridTargets) -> Tensor:
