@@ -28,6 +28,7 @@ _NETWORK = (
     ('neck', 'forward', 'neck'),
     ('head', 'forward', 'head: categories'),
     ('head', 'mask_source', 'head: mask features'),
+    ('head', 'mask_sources', 'head: mask features'),
     ('head', 'cell_masks', 'head: masks of cells'),
 )
 _TRAINING = (
