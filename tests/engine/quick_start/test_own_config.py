@@ -18,6 +18,8 @@ from tests.datasets.formats.test_recognise import (
     coco_content,
     cvat,
     label_studio,
+    labelme,
+    labelme_as_voc,
     roboflow_yolo,
     write_yolo,
 )
@@ -54,7 +56,7 @@ def test_parts_that_are_there_are_taken(folder, write, has_gpu):
     assert f'{cfg.train_cfg.max_iters} steps of {cfg.train_dataloader.batch_size} images' in said
 
 
-@pytest.mark.parametrize('write', [cvat, label_studio, 'yolo'])
+@pytest.mark.parametrize('write', [cvat, label_studio, labelme, labelme_as_voc, 'yolo'])
 def test_parts_are_made_where_there_are_none(folder, write):
     if write == 'yolo':
         write_yolo(folder / 'images', folder / 'labels')
@@ -68,7 +70,7 @@ def test_parts_are_made_where_there_are_none(folder, write):
     for part in ('train', 'val'):
         dataset = DATASETS.build(dict(cfg[f'{part}_dataloader'].dataset, pipeline=[]))
         items += [dataset.get_data_info(index) for index in range(len(dataset))]
-    assert sorted(Path(item['img_path']).name for item in items) == ['a.png', 'b.png', 'c.png']
+    assert sorted(Path(item['img_path']).stem for item in items) == ['a', 'b', 'c']
     things = {picture.name: picture for picture in SCENE}
     for item in items:
         picture = things[Path(item['img_path']).stem]
