@@ -74,6 +74,7 @@ figures() {
     steps=(--max-iter 30 --num-warmup 20)
     settings=(model.backbone.init_cfg=None)
     sizes=(--iters 20)
+    compiled=compile=True
     if [[ $dry ]]; then
         steps=(--max-iter 1 --num-warmup 0)
         settings+=(
@@ -83,6 +84,7 @@ figures() {
             test_dataloader.num_workers=0 test_dataloader.persistent_workers=False
         )
         sizes=(--scale 96 64 --iters 1)
+        compiled=compile.backend=aot_eager
     fi
 }
 
@@ -134,13 +136,13 @@ options() {
     measure option-foreach "$config" -- optim_wrapper.optimizer.foreach=True
     measure option-with_cp "$config" -- model.backbone.with_cp=True
     measure option-cudnn_benchmark "$config" -- env_cfg.cudnn_benchmark=True
-    measure option-compile "$config" -- compile=True
+    measure option-compile "$config" -- "$compiled"
     MMDET_CHANNELS_LAST=1 measure option-channels_last "$config"
     for dtype in $(mixed); do
         measure "option-none-$dtype" "$config" --amp "$dtype"
-        measure "option-compile-$dtype" "$config" --amp "$dtype" -- compile=True
+        measure "option-compile-$dtype" "$config" --amp "$dtype" -- "$compiled"
         MMDET_CHANNELS_LAST=1 measure "option-channels_last-$dtype" "$config" --amp "$dtype"
-        MMDET_CHANNELS_LAST=1 measure "option-channels_last-compile-$dtype" "$config" --amp "$dtype" -- compile=True
+        MMDET_CHANNELS_LAST=1 measure "option-channels_last-compile-$dtype" "$config" --amp "$dtype" -- "$compiled"
     done
     return "$failed"
 }
