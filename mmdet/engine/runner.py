@@ -22,9 +22,11 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from mmdet.errors import UserError
+from mmdet.models.detectors import SOLO
 
 from .checkpoint import checkpoint_to_resume
 from .checkpoint.aside import is_local, written_aside
+from .compiling import compile_network, naming_compilation
 from .console import arrange_handlers
 from .fused_optimizer import with_fused_step
 from .processes import ending_with_others
@@ -32,7 +34,7 @@ from .saver import saves
 from .signals import StopRequest, listening
 from .worker_memory import keep_freed_memory
 from .workers import leave_interrupts_to_main
-from .wrapper import device_of
+from .wrapper import device_of, unwrapped
 
 _MIB = 2**20
 
@@ -114,6 +116,16 @@ class Runner(MMEngineRunner):
             optim_wrapper = with_fused_step(optim_wrapper, device_of(self.model))
         return super().build_optim_wrapper(optim_wrapper)
 
+    def _maybe_compile(self, target: str) -> None:
+        """Compile what `compile` in the config is for, see `mmdet.engine.compiling`."""
+        options = self.cfg.get('compile')
+        detector = unwrapped(self.model)
+        if not isinstance(detector, SOLO):
+            super()._maybe_compile(target)
+        elif options is not None and options is not False:
+            compile_network(detector, {} if options is True else options)
+            self.logger.info('Backbone and neck are compiled in the first steps, which take longer')
+
     def load_or_resume(self) -> None:
         """Load or resume; where nothing says from what, from the newest sound checkpoint.
 
@@ -174,6 +186,7 @@ class Runner(MMEngineRunner):
         with (
             ending_with_others(),
             _naming_disk(self.work_dir),
+            naming_compilation() if self.cfg.get('compile') else nullcontext(),
             listening() as self.stop_request,
         ):
             return super().train()

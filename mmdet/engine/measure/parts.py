@@ -22,10 +22,14 @@ DATA = 'data'
 MATCHING = 'matching'
 
 # (what has the function, its name, the part)
-_NETWORK = (
-    ('preprocessor', 'forward', 'to the device, padding'),
+_PLAIN = (
     ('backbone', 'forward', 'backbone'),
     ('neck', 'forward', 'neck'),
+)
+# A compiler would look into what is exchanged inside of a part that it compiles.
+_COMPILED = (('detector', 'extract_feat', 'backbone and neck'),)
+_NETWORK = (
+    ('preprocessor', 'forward', 'to the device, padding'),
     ('head', 'forward', 'head: categories'),
     ('head', 'mask_source', 'head: mask features'),
     ('head', 'mask_sources', 'head: mask features'),
@@ -56,7 +60,8 @@ _TEST = (
 def parts_of_training(runner: Runner, stopwatch: Stopwatch) -> Iterator[None]:
     """Tell the parts of a runner's training apart; its loop and its optimizer are there."""
     owners = _owners(runner) | dict(optim_wrapper=runner.optim_wrapper)
-    with _timed(stopwatch, owners, _TRAINING):
+    features = _COMPILED if runner.cfg.get('compile') else _PLAIN
+    with _timed(stopwatch, owners, (*_TRAINING, *features)):
         yield
 
 
@@ -67,7 +72,7 @@ def parts_of_test(runner: Runner, stopwatch: Stopwatch) -> Iterator[None]:
     if not isinstance(evaluator, Evaluator):
         raise UserError('the test loop has no evaluator, whose part would be measured')
     owners = _owners(runner) | dict(evaluator=evaluator, decoding=decoding, instances=instances)
-    with _timed(stopwatch, owners, _TEST):
+    with _timed(stopwatch, owners, (*_TEST, *_PLAIN)):
         yield
 
 
@@ -87,6 +92,7 @@ def _owners(runner: Runner) -> dict[str, object]:
     detector = detector_of(runner)
     return dict(
         model=runner.model,
+        detector=detector,
         preprocessor=detector.data_preprocessor,
         backbone=detector.backbone,
         neck=detector.neck,

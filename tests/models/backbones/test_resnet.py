@@ -1,3 +1,4 @@
+import copy
 import hashlib
 from types import SimpleNamespace
 
@@ -88,6 +89,21 @@ def test_with_cp_keeps_less_and_learns_the_same(norm_eval, side, monkeypatch):
     assert len(folds) - folds_before >= folds_before
     assert few_kept < all_kept / (4 if side == 64 else 2)
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('with_cp', [False, True])
+def test_compiled_it_learns_the_same(with_cp):
+    """Also its statistics: what is computed again for the gradient does not change them again."""
+    plain = ResNet(18, base_channels=4, num_stages=1, out_indices=(0,), norm_eval=False).double()
+    compiled = copy.deepcopy(plain)
+    compiled.with_cp = with_cp
+    compiled.compile(backend='aot_eager', fullgraph=True)
+    images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    for model in (plain, compiled):
+        model.train()(images)[0].square().sum().backward()
+    torch.testing.assert_close(compiled.state_dict(), plain.state_dict())
+    gradients = [[each.grad for each in model.parameters()] for model in (compiled, plain)]
+    torch.testing.assert_close(*gradients)
 
 
 def test_norm_eval_keeps_statistics():
