@@ -32,6 +32,7 @@ said in one line of the log with the first of each kind; `mmdet-solo check-coco`
 | `iscrowd` | as COCO says: nothing is learned from it, and what is found in it is not wrong |
 | more than a quarter of all are `iscrowd`, as painted masks of CVAT's | kept so, and said |
 | two images of one file | kept, and said |
+| a `file_name` with backslashes, or a path that is not there, whose last part is in the images' folder | repaired: that file |
 | a few boxes that do not lie around their masks | kept |
 | a picture that is missing, broken, or of another size than its `height` and `width` | in training, another takes its place, see `CocoDataset`; refused in evaluation |
 """  # noqa: E501
