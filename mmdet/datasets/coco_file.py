@@ -30,8 +30,10 @@ said in one line of the log with the first of each kind; `mmdet-solo check-coco`
 | an annotation of an image or a category that the file does not have | left out |
 | a box of less than a pixel, or outside of the image; `ignore` | counts in evaluation, is not trained on |
 | `iscrowd` | as COCO says: nothing is learned from it, and what is found in it is not wrong |
-| more than a quarter of all are `iscrowd`, as painted masks of CVAT's | kept so, and said |
+| `iscrowd` of a mask painted in CVAT, which has `attributes` with `occluded` | repaired: 0, since CVAT marks all such masks so |
+| more than a quarter of all are `iscrowd` | kept so, and said |
 | two images of one file | kept, and said |
+| a `file_name` with backslashes, or a path that is not there, whose last part is in the images' folder | repaired: that file |
 | a few boxes that do not lie around their masks | kept |
 | a picture that is missing, broken, or of another size than its `height` and `width` | in training, another takes its place, see `CocoDataset`; refused in evaluation |
 """  # noqa: E501

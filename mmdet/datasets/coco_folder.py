@@ -118,7 +118,8 @@ def _image_folder(folder: Path, ann_file: Path, names: list[str]) -> Path:
 
 
 def _count_there(place: Path, names: list[str]) -> int:
-    return sum((place / name.replace('\\', '/')).is_file() for name in names)
+    paths = [place / name.replace('\\', '/') for name in names]
+    return sum(path.is_file() or (place / path.name).is_file() for path in paths)
 
 
 def _seen_from(folder: Path, place: Path) -> str:

@@ -86,6 +86,10 @@ def label_studio(root: Path) -> None:
     write_coco(root / 'result.json', root / 'images', 'images/')
 
 
+def label_studio_of_a_server(root: Path) -> None:
+    write_coco(root / 'result_coco.json', root / 'images', '/data/upload/3/')
+
+
 def one_file(root: Path) -> None:
     write_coco(root / 'instances_Train.json', root / 'images', 'images/')
 
@@ -131,6 +135,7 @@ def labelme_as_voc(root: Path) -> None:
         (roboflow_coco, CocoDataset, {'train', 'val'}),
         (cvat, CocoDataset, {'all'}),
         (label_studio, CocoDataset, {'all'}),
+        (label_studio_of_a_server, CocoDataset, {'all'}),
         (one_file, CocoDataset, {'train'}),
         (ultralytics, YOLOSegDataset, {'train', 'val'}),
         (roboflow_yolo, YOLOSegDataset, {'train', 'val'}),
