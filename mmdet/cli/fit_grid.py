@@ -83,7 +83,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, dict]:
     )
     head = detector.mask_head
     now = GridSettings(1.0, tuple(head.num_grids), tuple(head.scale_ranges), head.pos_scale)
-    proposed = propose(objects, head.mask_strides, factor=1.0 if args.keep_size else None)
+    limits = dict(least=1.0, most=1.0) if args.keep_size else {}
+    proposed = propose(objects, head.mask_strides, **limits)
     columns = {'this config': now, 'proposed': proposed}
     if len(head.num_grids) == len(_MMDETECTION['num_grids']):
         columns = {"mmdetection's default": GridSettings(1.0, **_MMDETECTION), **columns}

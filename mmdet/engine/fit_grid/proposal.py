@@ -18,7 +18,7 @@ from .objects import Objects
 
 MEDIAN = 80.0
 """sqrt(box area) in pixels, which half of COCO's objects are below at 1333 x 800."""
-FACTORS = (0.25, 0.375, 0.5, 0.625, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+FACTORS = (0.25, 0.375, 0.5, 0.625, 0.75, 1.0, 1.25, 1.5, 2.0)
 """How many times as high and wide the input may become; 256 pixels stay a multiple of 32."""
 GRIDS = (5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80)
 POS_SCALES = (0.4, 0.3, 0.2, 0.1)
@@ -54,17 +54,17 @@ class GridSettings:
 
 
 def propose(
-    objects: Objects, mask_strides: Sequence[int], *, factor: float | None = None
+    objects: Objects, mask_strides: Sequence[int], *, most: float = FACTORS[-1], least: float = 0
 ) -> GridSettings:
     """Return settings that suit objects.
 
     Args:
         objects: as the pipeline delivers them now.
         mask_strides: of each level, how many pixels of the input one of its masks' pixels is.
-        factor: keep the input at so many times the size that it has; None chooses.
+        most: the input becomes at most so many times as high and wide.
+        least: likewise, at least.
     """
-    if factor is None:
-        factor = propose_factor(objects)
+    factor = min(max(propose_factor(objects), least), most)
     objects = objects.resized(factor)
     ranges = propose_ranges(objects, mask_strides)
     grids = propose_grids(objects, ranges)

@@ -11,7 +11,7 @@ from mmdet.engine.config.source import config_text
 from mmdet.engine.config.top_level import READ
 from mmdet.engine.fit_grid.apply import apply_settings, difference
 from mmdet.engine.fit_grid.objects import collect_objects
-from mmdet.engine.fit_grid.proposal import GridSettings, propose
+from mmdet.engine.fit_grid.proposal import FACTORS, GridSettings, propose
 from mmdet.engine.measure.flops import build
 from mmdet.registry import DATASETS
 from mmdet.utils import register_all_modules
@@ -22,6 +22,7 @@ from .own_data import OwnData, look_into
 GPU_CONFIG = 'solo/solo_r50_fpn_own.py'
 CPU_CONFIG = 'solo/solo_r18_fpn_own-cpu.py'
 _MAX_IMAGES = 500  # that the grid is fitted to
+_MOST_ON_CPU = 1.0  # larger images would take hours
 
 _HEAD = """\
 What `bash train.sh {folder}` found there, with a grid that fits its objects.
@@ -53,7 +54,7 @@ def config_for(folder: Path, *, work_dirs: Path, has_gpu: bool) -> tuple[Path, s
     data = look_into(folder, notes=work_dir)
     base = read_config(str(find_config(GPU_CONFIG if has_gpu else CPU_CONFIG)))
     new = _with_data(base, data)
-    settings = _fit(new)
+    settings = _fit(new, most=FACTORS[-1] if has_gpu else _MOST_ON_CPU)
     new = apply_settings(new, settings)
     text = config_text(
         difference(base.to_dict(), {key: new[key] for key in new if key in READ}),
@@ -80,7 +81,7 @@ def _with_data(base: Config, data: OwnData) -> dict:
     return new.to_dict()
 
 
-def _fit(cfg: Mapping) -> GridSettings:
+def _fit(cfg: Mapping, *, most: float) -> GridSettings:
     register_all_modules()
     detector = build(cfg['model'])
     objects = collect_objects(
@@ -88,7 +89,7 @@ def _fit(cfg: Mapping) -> GridSettings:
         divisor=cfg['model']['data_preprocessor']['pad_size_divisor'],
         max_images=_MAX_IMAGES,
     )
-    return propose(objects, detector.mask_head.mask_strides)
+    return propose(objects, detector.mask_head.mask_strides, most=most)
 
 
 def _path_from(folder: Path, base: Path) -> str:
