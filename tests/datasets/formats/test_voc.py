@@ -118,6 +118,8 @@ def test_colours_of_a_label_map(root):
     assert sorted(each['bbox_label'] for each in items[0]['instances']) == [0, 1, 1]
     assert [each['bbox_label'] for each in items[1]['instances']] == [2]
     assert opened(root).metainfo['classes'] == CLASSES
+    Image.fromarray(np.zeros((120, 80, 3), np.uint8)).save(root / 'SegmentationClass/b.png')
+    assert opened(root).get_cat_ids(1) == []  # its object has no class
 
 
 def test_void_is_of_no_object(root):
