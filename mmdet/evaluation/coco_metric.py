@@ -127,6 +127,14 @@ class CocoMetric(BaseMetric):
         }
         self._truth = self._truth_in(coco, labels)
 
+    def reported(self) -> list[str]:
+        """Return the names of what it reports; it needs `dataset_meta`."""
+        if self.format_only:
+            return []
+        by_class = (f'{self.figures[0]}_{name}' for name in self._classes() if self.classwise)
+        items = [*self.metric_items, *by_class]
+        return [f'{self.prefix}/{metric}_{item}' for metric in self.metrics for item in items]
+
     def _read(self, path: str) -> CocoFile:
         return read_coco_file(path, self.backend_args)
 

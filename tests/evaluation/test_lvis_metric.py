@@ -176,6 +176,7 @@ def test_figures_are_those_of_lvis(truth, monkeypatch, at_once):
     for kind, expected in FIGURES_OF_LVIS.items():
         ours = [figures[f'lvis/{kind}_{name}'] for name in LVIS_FIGURES]
         np.testing.assert_allclose(ours, expected, atol=1e-8)
+    assert metric.reported() == list(figures)
     by_class = [figures[f'lvis/segm_AP_{name}'] for name in CLASSES]
     assert np.mean(by_class) == pytest.approx(figures['lvis/segm_AP'])
 

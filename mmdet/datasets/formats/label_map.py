@@ -52,8 +52,6 @@ def read_label_map(path: str) -> np.ndarray:
         raise LabelMapError(path, 'cannot be read') from None
     if labels.dtype == np.int32:  # what Pillow made of 16 bits before version 12
         labels = labels.astype(np.uint16)
-    if labels.dtype == bool:
-        labels = labels.astype(np.uint8)
     if labels.ndim != 2 or labels.dtype not in (np.uint8, np.uint16):
         raise LabelMapError(path, f'has pixels of the mode {image.mode}, which number nothing')
     return labels

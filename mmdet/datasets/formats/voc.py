@@ -178,13 +178,15 @@ def read_names(path: str) -> list[str]:
 
 
 def _numbers_of_objects(labels: np.ndarray) -> np.ndarray:
-    """Return the (h, w) numbers of objects; colours are numbered in the order of their values."""
+    """Return the (h, w) numbers of objects; colours are numbered in the order of their values.
+
+    Of these, black and the void's colour are background.
+    """
     if labels.ndim == 2:
         return labels
     packed = _packed(labels)
     void = _packed(np.array(voc_colour(VOID), np.uint8))
     numbers = np.zeros(packed.shape, np.uint16)
-    numbers[packed == void] = VOID
     colours = [colour for colour in np.unique(packed) if colour not in (0, void)]
     for number, colour in enumerate(colours, start=1):
         numbers[packed == colour] = number + (number >= VOID)

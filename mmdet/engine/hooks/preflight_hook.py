@@ -25,8 +25,9 @@ class PreflightHook(Hook):
     A metric of the evaluator that has a method `prepare` is asked to be ready: `CocoMetric` reads
     its annotation file. A data set to validate or test on that has a method `check_image_files`
     looks at its images: `CocoDataset` does. The head must have as many classes as the data sets,
-    some of which know theirs only from their files. The disk must have room for one checkpoint; if
-    it has not for all that the training will leave, the log says so.
+    some of which know theirs only from their files. `save_best` must name a figure, where all
+    metrics have a method `reported`: `CocoMetric` has. The disk must have room for one checkpoint;
+    if it has not for all that the training will leave, the log says so.
 
     The tools register it; configs need not name it.
     """
@@ -39,12 +40,13 @@ class PreflightHook(Hook):
 
         Raises:
             UserError: a metric is not ready, an image cannot be used, the head has another number
-                of classes, or the disk has no room for a checkpoint.
+                of classes, `save_best` names no figure, or the disk has no room for a checkpoint.
         """
         if not is_main_process():
             return
         _check_classes(runner, runner.train_loop)
         _prepare(runner, runner.val_loop)
+        _check_best(runner)
         _check_disk(runner)
 
     def before_test(self, runner: Runner) -> None:
@@ -84,6 +86,20 @@ def _prepare(runner: Runner, loop: BaseLoop | None) -> None:
         check = getattr(dataset, 'check_image_files', None)
         if callable(check):
             check()
+
+
+def _check_best(runner: Runner) -> None:
+    metrics = getattr(getattr(runner.val_loop, 'evaluator', None), 'metrics', ())
+    if not metrics or not all(callable(getattr(each, 'reported', None)) for each in metrics):
+        return  # another's, of which it is not known
+    figures = [name for metric in metrics for name in metric.reported()]
+    for hook in runner.hooks:
+        for name in getattr(hook, 'save_best', None) or ():
+            if name != 'auto' and name not in figures:
+                raise UserError(
+                    f'save_best={name!r} is none of the figures: set default_hooks.checkpoint.'
+                    f'save_best to one of {", ".join(figures[:20])}'
+                )
 
 
 def _check_disk(runner: Runner) -> None:

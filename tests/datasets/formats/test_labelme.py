@@ -268,6 +268,16 @@ def test_a_path_of_another_machine(root, monkeypatch, path):
     ) in said
 
 
+def test_a_path_that_leads_out_is_not_followed(root):
+    (root / 'other').mkdir()
+    (root / 'other/a.jpg').write_bytes((root / 'data/b.jpg').read_bytes())
+    edit(root, imagePath='../other/a.jpg')
+    within = dict(data_root=str(root / 'data'), data_prefix=dict(img=''))
+    dataset = opened(root, ann_file=str(root / 'labels.txt'), **within)
+    assert_is_scene(dataset)
+    assert {Path(dataset.get_data_info(i)['img_path']).parent for i in range(3)} == {root / 'data'}
+
+
 def test_images_in_another_folder(root, monkeypatch):
     (root / 'images').mkdir()
     for path in (root / 'data').glob('*.jpg'):

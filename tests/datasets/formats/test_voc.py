@@ -9,7 +9,8 @@ from mmengine.logging import MMLogger
 from PIL import Image
 
 from mmdet.datasets import VOCSegDataset
-from mmdet.datasets.formats.voc_classes import VOC_CLASSES, voc_colour
+from mmdet.datasets.formats.voc import Pair, read_objects
+from mmdet.datasets.formats.voc_classes import VOC_CLASSES, read_classes, voc_colour
 from mmdet.errors import UserError
 from mmdet.structures.segmentation import decode_segmentation
 
@@ -102,8 +103,8 @@ def test_a_list_as_windows_writes_it(root):
 def test_colours_of_a_label_map(root):
     """CVAT's export, whose images have three channels."""
     text = (
-        '# label:color_rgb:parts:actions\nbackground:0,0,0::\n'
-        'cat:250,50,83::\ndog:51,221,255\nold boat:1,2,3::\n'
+        '# label:color_rgb:parts:actions\ncat:250,50,83::\n'
+        'background:0,0,0::\ndog:51,221,255\nold boat:1,2,3::\n'
     )
     (root / 'labelmap.txt').write_text(text)
     colours = np.array([(0, 0, 0), (250, 50, 83), (51, 221, 255), (1, 2, 3)], np.uint8)
@@ -117,6 +118,8 @@ def test_colours_of_a_label_map(root):
     assert sorted(each['bbox_label'] for each in items[0]['instances']) == [0, 1, 1]
     assert [each['bbox_label'] for each in items[1]['instances']] == [2]
     assert opened(root).metainfo['classes'] == CLASSES
+    Image.fromarray(np.zeros((120, 80, 3), np.uint8)).save(root / 'SegmentationClass/b.png')
+    assert opened(root).get_cat_ids(1) == []  # its object has no class
 
 
 def test_void_is_of_no_object(root):
@@ -131,10 +134,12 @@ def test_void_is_of_no_object(root):
     assert (masks == inside - seam).all()
 
 
-def test_void_of_the_classes_is_of_no_object(root):
+def test_void_of_the_classes_is_of_no_object(root, monkeypatch):
     """VOC's difficult objects have a number, and no class."""
     change(root, 'SegmentationClass', lambda labels: np.where(labels == 1, VOID, labels))
-    assert opened(root).get_cat_ids(0) == [1, 1]
+    dataset, said = findings(monkeypatch, root)
+    assert dataset.get_cat_ids(0) == [1, 1]
+    assert said == ''
 
 
 @pytest.mark.parametrize(
@@ -152,6 +157,7 @@ def test_void_of_the_classes_is_of_no_object(root):
             '1 left out: 1 of categories that the file does not have '
             '(first: {root}/SegmentationObject/a.png, object 2)',
         ),
+        (lambda labels: np.where((labels == 1) & (np.arange(120) < 95), 0, labels), [1, 0, 1], ''),
         (
             lambda labels: np.where(np.arange(120) > 100, labels, labels * 2 % 3),
             [0, 1, 0],
@@ -164,7 +170,19 @@ def test_objects_whose_class_is_odd(root, monkeypatch, function, labels, said):
     change(root, 'SegmentationClass', lambda found: function(found).astype(np.uint8))
     dataset, found = findings(monkeypatch, root)
     assert dataset.get_cat_ids(0) == labels
-    assert said.format(root=root) in found
+    assert (said.format(root=root) in found) if said else not found
+
+
+def test_more_objects_than_a_byte_counts(tmp_path):
+    """In colours, of which one is the void's."""
+    colours = np.array([voc_colour(VOID), *((5, each % 256, each // 256) for each in range(399))])
+    Image.fromarray(colours.astype(np.uint8).reshape(20, 20, 3)).save(tmp_path / 'o.png')
+    save(tmp_path / 'c.png', np.full((20, 20), 7, np.uint8))
+    found = read_objects(
+        Pair(str(tmp_path / 'o.png'), str(tmp_path / 'c.png')), read_classes(tmp_path)
+    )
+    assert len(found.objects) == 399
+    assert {each.category for each in found.objects} == {7}
 
 
 def no_file(path: Path) -> None:

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 
 from mmdet.engine.hooks import PreflightHook
+from mmdet.engine.hooks.preflight_hook import _check_best
 from mmdet.errors import UserError
 from mmdet.evaluation import CocoMetric
 
@@ -143,6 +144,35 @@ def test_a_head_for_other_classes(runner_of, stage):
     with pytest.raises(UserError, match=r'has 1 classes, but model\.mask_head.num_classes is 80'):
         getattr(runner, stage)()
     assert runner.model.steps == 0
+
+
+def test_the_best_by_a_figure_that_nothing_reports(runner_of, tmp_path):
+    """As of a config for COCO with another metric."""
+    content = dict(
+        images=[dict(id=1, file_name='a.jpg', width=8, height=8)],
+        categories=[dict(id=1, name='bolt')],
+    )
+    (tmp_path / 'val.json').write_text(json.dumps(content))
+    metric = CocoMetric(str(tmp_path / 'val.json'), metric=['bbox'])
+    runner = runner_of(metric, save_best='coco/segm_mAP', rule='greater')
+    with pytest.raises(
+        UserError, match=r"'coco/segm_mAP' is none of .* one of coco/bbox_mAP, coco/"
+    ):
+        runner.train()
+    assert runner.model.steps == 0
+
+
+@pytest.mark.parametrize('name', ['coco/bbox_mAP_50', 'coco/bbox_mAP_bolt', 'auto', None])
+def test_the_best_by_a_figure_that_there_is(runner_of, name):
+    metric = CocoMetric('val.json', metric=['bbox'], classwise=True)
+    metric.dataset_meta = dict(classes=('bolt',))
+    _check_best(runner_of(metric, save_best=name, rule='greater'))
+    metric.format_only = True
+    assert metric.reported() == []
+
+
+def test_the_best_by_a_figure_of_ones_own(runner_of):
+    _check_best(runner_of(StandIn(), CocoMetric('val.json'), save_best='count', rule='greater'))
 
 
 def test_no_room_for_a_checkpoint(runner_of, monkeypatch):
