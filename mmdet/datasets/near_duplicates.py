@@ -127,8 +127,8 @@ def _hash_file(path: str, size: tuple[int, int]) -> int | None:
 def _read(path: str, size: tuple[int, int] | None = None) -> np.ndarray | None:
     flag = next((flag for side, flag in _REDUCED if size and min(size) >= side), cv2.IMREAD_COLOR)
     try:
-        return cv2.imread(path, flag)
-    except cv2.error:  # of too many pixels
+        return cv2.imdecode(np.fromfile(path, np.uint8), flag)
+    except (OSError, cv2.error):  # cv2's of an empty file, or of too many pixels
         return None
 
 

@@ -241,9 +241,7 @@ def _of_classes(parts: Sequence[dict]) -> Iterator[Amiss]:
             yield Amiss(
                 2,
                 len(unmeasured) / len(train),
-                _classes_are(
-                    unmeasured, 'in train alone, and no figure says how well they are learned'
-                ),
+                _classes_are(unmeasured, 'in train alone, and never measured'),
                 'Divide the data so that each class is in val, too.',
                 'classes',
             )

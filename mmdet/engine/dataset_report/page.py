@@ -97,15 +97,17 @@ def _annotations(parts: Sequence[dict]) -> Iterator[Html]:
         if not part['findings']:
             yield tag('p', 'Nothing had to be repaired or left out.')
             continue
-        rows = [
-            [f'{each["count"]:,} {each["effect"]}', each['what'], each['first']]
-            for each in part['findings']
-        ]
-        yield table(['', 'what', 'first'], [[row[0], *map(_words, row[1:])] for row in rows])
-
-
-def _words(said: str) -> Html:
-    return tag('div', said, class_='words')
+        yield tag(
+            'ul',
+            *(
+                tag(
+                    'li',
+                    f'{each["count"]:,} {each["effect"]}: {each["what"]}',
+                    tag('small', f' first: {each["first"]}'),
+                )
+                for each in part['findings']
+            ),
+        )
 
 
 def _files(figures: dict) -> Iterator[Html]:
@@ -275,7 +277,7 @@ def _grid(report: Report) -> Iterator[Html]:
     for part in parts:
         yield tag('h3', f'Levels: {part["name"]}')
         yield table(
-            ['range', 'grid', 'objects in range', 'of them learned here', 'contested cells'],
+            ['range, grid', 'objects in range', 'learned here', 'contested cells'],
             [_level(level, part['grid']['objects']) for level in part['grid']['levels']],
         )
     yield tag('div', *_bounds(parts), class_='tables')
@@ -286,8 +288,7 @@ def _level(level: dict, objects: int) -> list[object]:
     low, high = level['scale_range']
     grid = level['num_grid']
     return [
-        f'{low:g} to {high:g} px',
-        f'{grid} x {grid}',
+        f'{low:g} to {high:g} px, {grid} x {grid}',
         _share(level['objects_in_range'], objects),
         _share(level['objects_learnt'], level['objects_in_range']),
         _share(level['contested_cells'], level['claimed_cells']),

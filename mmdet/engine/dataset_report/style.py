@@ -35,13 +35,12 @@ nav { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 16px 0; }
 #amiss b { display: block; }
 .scroll { overflow-x: auto; margin: 8px 0; }
 table { border-collapse: collapse; font-size: 15px; font-variant-numeric: tabular-nums; }
-th, td { padding: 4px 14px 4px 0; text-align: left; vertical-align: top; }
+th, td { padding: 4px 14px 4px 0; text-align: left; vertical-align: top; overflow-wrap: normal; }
 thead th { border-bottom: 1px solid var(--line); vertical-align: bottom; font-weight: 600; }
 tbody tr + tr > * { border-top: 1px solid var(--line); }
-tbody th { font-weight: 400; overflow-wrap: normal; }
-td { min-width: 84px; overflow-wrap: normal; white-space: nowrap; }
+tbody th { font-weight: 400; }
+td { min-width: 84px; white-space: nowrap; }
 td small { margin-left: 6px; }
-td.words { white-space: normal; min-width: 200px; }
 .bar { width: 90px; height: 8px; margin-right: 8px; vertical-align: middle; }
 .bar rect { fill: var(--accent); }
 .bar .rest { fill: var(--rest); }
@@ -61,6 +60,7 @@ figure .pair img { width: 50%; }
   h1 { font-size: 24px; }
   figure { width: 100%; }
   th, td { padding-right: 10px; }
+  td { min-width: 72px; }
   .bar { display: block; width: 100%; margin: 5px 0 2px; }
 }
 @media print {
@@ -70,6 +70,9 @@ figure .pair img { width: 50%; }
   }
   body { max-width: none; padding: 0; font-size: 12px; }
   table { font-size: 11px; }
+  h2 { margin-top: 24px; font-size: 16px; }
+  h3 { font-size: 13px; }
+  small, figcaption, .soft { font-size: 10px; }
   nav { display: none; }
   .scroll { overflow: visible; }
   tr, figure, #amiss li { break-inside: avoid; }

@@ -138,8 +138,7 @@ def test_what_is_amiss_with_it_stands_first(tmp_path):
     weights = [(each['weight'], each['share']) for each in figures['amiss']]
     assert weights == sorted(weights, reverse=True)
     assert said(figures)[:3] == [
-        '2 classes are in train alone, and no figure says how well they are learned: dog, '
-        'old boat.',
+        '2 classes are in train alone, and never measured: dog, old boat.',
         '2 of 5 objects (40 %) of train are in the range of no level (1 too small and 1 too '
         'large), and cannot be learned.',
         '2 of 5 objects (40 %) of train lose all their cells to others, and cannot be learned.',
