@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mmdet.engine.dataset_report import collect
+from mmdet.engine.dataset_report.grid import grid_of
 from mmdet.errors import UserError
 from tests.datasets.formats.scene import CLASSES, SCENE
 
@@ -267,3 +268,54 @@ def test_another_model_has_no_grid(tmp_path):
     figures = collect(cfg, source='', looks_at_images=False).figures
     assert [part['grid'] for part in figures['parts']] == [None, None]
     assert figures['parts'][0]['classes'][0]['name'] == CLASSES[0]
+
+
+def test_masks_of_extreme_sizes(tmp_path):
+    """In pixels of the input, which has twice the image's."""
+    own = [square(0, 5, 5, 3), square(0, 5, 5, 15), square(1, 5, 5, 20), square(2, 10, 10, 72)]
+    for part in ('train2017', 'val2017'):
+        write_coco(tmp_path, part, [('a.png', 100, 100, own)])
+    part = collect(config_of(tmp_path), source='', looks_at_images=False).figures['parts'][0]
+    assert (part['tiny_masks'], part['small_masks'], part['huge_masks']) == (1, 2, 1)
+
+
+def test_the_images_with_the_most_lost_objects_come_first(tmp_path, monkeypatch):
+    """However many images are delivered together."""
+    lost = [
+        (f'{number}.png', 100, 100, [square(0, 20, 20, 20)] * (1 + number)) for number in range(5)
+    ]
+    for part in ('train2017', 'val2017'):
+        write_coco(tmp_path, part, lost)
+    figures = collect(config_of(tmp_path), source='', looks_at_images=False).figures
+    worst = figures['parts'][0]['grid']['worst_images']
+    assert [(Path(each['image']).stem, each['unlearnt']) for each in worst] == [
+        *(('4', 4), ('3', 3), ('2', 2), ('1', 1))
+    ]
+    monkeypatch.setattr('mmdet.engine.dataset_report.parts._AT_ONCE', 2)
+    assert collect(config_of(tmp_path), source='', looks_at_images=False).figures == figures
+
+
+def test_grids_extend_over_the_padding(tmp_path):
+    grid = grid_of(config_of(tmp_path))
+    assert grid.padded(np.array([[33, 64], [1, 100]])).tolist() == [[64, 64], [32, 128]]
+
+
+def test_images_of_one_hash_in_other_colours_are_not_the_same(tmp_path):
+    for part, channels in (('train2017', [0, 1, 2]), ('val2017', [2, 1, 0])):
+        write_coco(tmp_path, part, [('a.png', 60, 90, [square(0, 5, 5, 20)])])
+        grey = noise(3, 60, 90).mean(2, keepdims=True) * [[[0.2, 1.0, 0.9]]]
+        cv2.imwrite(str(tmp_path / part / 'a.png'), grey[..., channels])
+    (pair,) = figures_of(tmp_path)['twins']
+    assert pair['twins'] == 0
+
+
+def test_parts_of_one_stage_are_not_held_against_each_other(tmp_path):
+    write_scene(tmp_path)
+    cfg = config_of(tmp_path)
+    own = cfg.train_dataloader.dataset
+    again = dict(own, indices=2)
+    cfg.train_dataloader.dataset = dict(type='ConcatDataset', datasets=[own, again])
+    figures = collect(cfg, source='').figures
+    names = [part['name'] for part in figures['parts']]
+    assert names == ['train 1', 'train 2', 'val and test']
+    assert [pair['parts'][0] for pair in figures['twins']] == ['val and test'] * 2
