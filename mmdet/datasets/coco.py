@@ -174,6 +174,19 @@ class CocoDataset(BaseDataset):
 
     def _load_data_list(self) -> list[dict]:
         coco = self.read()
+        items = self.data_list_of(coco)
+        coco.say_findings()
+        return items
+
+    def data_list_of(self, coco: CocoFile) -> list[dict]:
+        """Return the items of what was read, before `filter_cfg` leaves out any.
+
+        Args:
+            coco: what `read` returned; what training does without is added to its findings.
+
+        Raises:
+            UserError: its classes are not the data set's, or an image is outside of the root.
+        """
         # A format that names its classes itself has none here, unless the config names them.
         names = [category['name'] for category in coco.categories]
         classes = self._metainfo.setdefault('classes', tuple(names))
@@ -191,7 +204,6 @@ class CocoDataset(BaseDataset):
                 instances[annotation['image_id']].append(_instance(annotation, labels))
             elif not self.test_mode:
                 coco.findings.add(UNTRAINED, reason, place(annotation))
-        coco.say_findings()
         return [
             dict(
                 img_path=join(folder, image['file_name']),
@@ -254,14 +266,20 @@ class CocoDataset(BaseDataset):
         if not kept:
             raise UserError(f'{self.source} has no images')
         if self.filter_cfg and not self.test_mode:
-            kept = self._filtered(self.filter_cfg)
+            kept = self.filtered(kept)
         if self._indices is None:
             self._check_pictures(kept)
         elif self._indices == 0 or not np.size(self._indices):
             raise UserError(f'{self.source}: indices={self._indices} leaves no image')
         return kept
 
-    def _filtered(self, filter_cfg: dict) -> list[dict]:
+    def filtered(self, items: list[dict]) -> list[dict]:
+        """Return those of a data list that `filter_cfg` leaves.
+
+        Raises:
+            UserError: it has an unknown key, or leaves none.
+        """
+        filter_cfg = self.filter_cfg or {}
         unknown = set(filter_cfg) - {'filter_empty_gt', 'min_size'}
         if unknown:
             raise UserError(
@@ -269,7 +287,7 @@ class CocoDataset(BaseDataset):
             )
         min_size = filter_cfg.get('min_size', 0)
         skip_empty = filter_cfg.get('filter_empty_gt', False)
-        small = [each for each in self.data_list if min(each['width'], each['height']) < min_size]
+        small = [each for each in items if min(each['width'], each['height']) < min_size]
         if small:
             names = ', '.join(each['img_path'] for each in small[:_NAMED])
             print_log(
@@ -280,13 +298,13 @@ class CocoDataset(BaseDataset):
             )
         kept = [
             item
-            for item in self.data_list
+            for item in items
             if min(item['width'], item['height']) >= min_size
             and not (skip_empty and all(obj['ignore_flag'] for obj in item['instances']))
         ]
         if not kept:
             raise UserError(
-                f'{self.source}: none of its {len(self.data_list)} images is left after '
+                f'{self.source}: none of its {len(items)} images is left after '
                 f'filter_cfg={dict(filter_cfg)}'
             )
         return kept
@@ -304,7 +322,7 @@ class CocoDataset(BaseDataset):
 
     def _check_pictures(self, items: list[dict]) -> None:
         """Complain now of files that are not there, unless nothing is to be read."""
-        if not self._reads_local_images():
+        if not self.reads_local_images():
             return
         names = {folder: files_in(folder) for folder in {dirname(i['img_path']) for i in items}}
         missing = [
@@ -334,7 +352,7 @@ class CocoDataset(BaseDataset):
         Raises:
             UserError: some cannot.
         """
-        if not self._reads_local_images():
+        if not self.reads_local_images():
             return
         items = [self.get_data_info(index) for index in range(len(self))]
         files = [ImageFile(each['img_path'], (each['height'], each['width'])) for each in items]
@@ -354,7 +372,8 @@ class CocoDataset(BaseDataset):
         """Return how many of a number of images may be unusable; 0.29 of 100 are 29."""
         return int(round(self.max_unusable * number, 6))
 
-    def _reads_local_images(self) -> bool:
+    def reads_local_images(self) -> bool:
+        """Return whether the pipeline reads its images from a local disk."""
         reads = any(hasattr(each, 'imdecode_backend') for each in self.pipeline.transforms)
         return reads and self._are_images_local()
 

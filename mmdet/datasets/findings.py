@@ -42,6 +42,14 @@ class Findings:
         """Return how many there are of an effect."""
         return sum(self._counts[effect].values())
 
+    def counted(self) -> 'list[CountedFinding]':
+        """Return all of it by effect and kind, the most frequent of an effect first."""
+        return [
+            CountedFinding(effect, what, count, self._first[effect, what])
+            for effect, counts in self._counts.items()
+            for what, count in sorted(counts.items(), key=lambda item: -item[1])
+        ]
+
     def first_refused(self) -> str | None:
         """Return the first of what is refused, and how many more there are; None if nothing is."""
         if not self._counts[REFUSED]:
@@ -60,10 +68,20 @@ class Findings:
         )
 
     def _details(self, effect: str) -> str:
-        by_frequency = sorted(self._counts[effect].items(), key=lambda item: -item[1])
         return ', '.join(
-            f'{count} {what} (first: {self._first[effect, what]})' for what, count in by_frequency
+            f'{each.count} {each.what} (first: {each.first})'
+            for each in self.counted()
+            if each.effect == effect
         )
+
+
+class CountedFinding(NamedTuple):
+    """How many of a kind were found; see `Findings.add`."""
+
+    effect: str
+    what: str
+    count: int
+    first: str
 
 
 class Finding(NamedTuple):

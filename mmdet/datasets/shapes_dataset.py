@@ -8,6 +8,7 @@ from mmengine.dist import barrier
 from mmdet.registry import DATASETS
 
 from .coco import CocoDataset
+from .coco_file import CocoFile
 from .shapes_image import CLASSES
 
 
@@ -17,7 +18,7 @@ class ShapesDataset(CocoDataset):
 
     METAINFO = dict(classes=CLASSES)
 
-    def load_data_list(self) -> list[dict]:
+    def read(self) -> CocoFile:
         """Draw the data set if it is not there, and read the annotation file."""
         # Here, because the module is a command too, which is not to be imported before it runs.
         from .shapes import draw_dataset, is_free
@@ -28,4 +29,4 @@ class ShapesDataset(CocoDataset):
             print(f'drawing the data set shapes into {root}', flush=True)
             draw_dataset(root)
         barrier()
-        return super().load_data_list()
+        return super().read()

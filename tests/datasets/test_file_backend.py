@@ -37,7 +37,7 @@ def remote(shapes_root) -> dict:
 class RemoteShapes(ShapesDataset):
     """Is not drawn."""
 
-    load_data_list = ShapesDataset.__base__.load_data_list
+    read = ShapesDataset.__base__.read
 
 
 def open_shapes(cls: type, root: str, backend_args: dict | None) -> ShapesDataset:

@@ -20,6 +20,11 @@ def test_each_kind_is_counted_and_the_first_named():
         '4 left out: 3 without a mask (first: annotation 0), 1 outside (first: annotation 7); '
         '1 repaired: 1 without an area (first: annotation 9)'
     )
+    assert [tuple(each) for each in findings.counted()] == [
+        (LEFT_OUT, 'without a mask', 3, 'annotation 0'),
+        (LEFT_OUT, 'outside', 1, 'annotation 7'),
+        (REPAIRED, 'without an area', 1, 'annotation 9'),
+    ]
     assert findings.count(LEFT_OUT) == 4
     assert findings.count(NOTICED) == 0
 

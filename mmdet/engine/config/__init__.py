@@ -9,7 +9,14 @@ from .load import (
     read_config,
 )
 from .mixed_precision import add_amp_argument, use_mixed_precision, words_of
-from .parts import datasets_of, is_a, metainfo_of, metrics_of, pipeline_of_tests
+from .parts import (
+    datasets_of,
+    datasets_with_steps,
+    is_a,
+    metainfo_of,
+    metrics_of,
+    pipeline_of_tests,
+)
 from .shipped import find_config
 from .tta import with_tta
 
@@ -21,6 +28,7 @@ __all__ = [
     'check_config',
     'check_model',
     'datasets_of',
+    'datasets_with_steps',
     'find_config',
     'is_a',
     'load_config',

@@ -18,18 +18,28 @@ def is_a(node: Mapping, registry: Registry, cls: type) -> bool:
 
 def datasets_of(loader: object) -> Iterator[dict]:
     """Yield the innermost data sets of a loader's dict: those that read files."""
+    return (dataset for dataset, _ in datasets_with_steps(loader))
+
+
+def datasets_with_steps(loader: object) -> Iterator[tuple[dict, list[dict]]]:
+    """Yield the innermost data sets of a loader's dict, each with the steps of all its pipelines.
+
+    Those of wrappers, such as `MultiImageMixDataset`, come after its own.
+    """
     dataset = loader.get('dataset') if isinstance(loader, Mapping) else None
     if isinstance(dataset, dict):
         yield from _innermost(dataset)
 
 
-def _innermost(dataset: dict) -> Iterator[dict]:
+def _innermost(dataset: dict) -> Iterator[tuple[dict, list[dict]]]:
+    steps = list(dataset.get('pipeline') or ())
     inner = dataset.get('datasets') or ([dataset['dataset']] if 'dataset' in dataset else [])
     inner = [each for each in inner if isinstance(each, dict)]
     if not inner:
-        yield dataset
+        yield dataset, steps
     for each in inner:
-        yield from _innermost(each)
+        for innermost, before in _innermost(each):
+            yield innermost, [*before, *steps]
 
 
 def metainfo_of(dataset: Mapping) -> dict:

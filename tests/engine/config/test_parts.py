@@ -1,6 +1,13 @@
 import pytest
 
-from mmdet.engine.config import datasets_of, is_a, metainfo_of, metrics_of, pipeline_of_tests
+from mmdet.engine.config import (
+    datasets_of,
+    datasets_with_steps,
+    is_a,
+    metainfo_of,
+    metrics_of,
+    pipeline_of_tests,
+)
 from mmdet.errors import UserError
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
@@ -19,6 +26,16 @@ A, B = dict(type='A'), dict(type='B')
 )
 def test_innermost_data_sets(dataset, expected):
     assert list(datasets_of(dict(dataset=dataset))) == expected
+
+
+def test_steps_of_wrappers_come_after_the_data_sets_own():
+    inner = dict(type='A', pipeline=[dict(type='First')])
+    mix = dict(type='MultiImageMixDataset', dataset=inner, pipeline=[dict(type='Second')])
+    whole = dict(dataset=dict(type='ConcatDataset', datasets=[mix, B]))
+    assert list(datasets_with_steps(whole)) == [
+        (inner, [dict(type='First'), dict(type='Second')]),
+        (B, []),
+    ]
 
 
 def test_no_loader_has_no_data_sets():

@@ -1,0 +1,89 @@
+"""`mmdet-solo report`: what is in the data sets of a config, as one page, and what is amiss."""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmdet.engine.config import add_config_arguments, load_config
+from mmdet.engine.dataset_report import MADE_BY, MARK, collect, page_of
+from mmdet.errors import UserError
+from mmdet.utils import register_all_modules
+from mmdet.utils.files import check_folder, write_whole
+
+_HEAD = 4096  # bytes of a page that its mark is in
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line, this process's own if it is None."""
+    parser = argparse.ArgumentParser(
+        description='Say what is in the data sets of a config, what is amiss, and what SOLO can '
+        'learn of it'
+    )
+    parser.add_argument('config', help='config file, or the name of a shipped one')
+    parser.add_argument('--out', metavar='FILE', help='write the page, report.html for example')
+    parser.add_argument('--json', metavar='FILE', help='write the figures')
+    parser.add_argument(
+        '--no-images',
+        action='store_true',
+        help='read the annotations alone: no broken files, no images in two parts, no thumbnails',
+    )
+    add_config_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> dict:
+    """Write the report, print what is amiss, and return what `--json` writes.
+
+    Args:
+        argv: the command line without the program's name; this process's own if it is None.
+
+    Raises:
+        UserError: something that the user can mend.
+    """
+    args = parse_args(argv)
+    if not args.out and not args.json:
+        raise UserError('nothing would be written: name --out report.html, or --json FILE')
+    _check_target('--out', args.out, is_ours=_is_page)
+    _check_target('--json', args.json, is_ours=_is_figures)
+    if args.out and args.json and Path(args.out).absolute() == Path(args.json).absolute():
+        raise UserError(f'--out and --json are both {args.out}: name two files')
+    cfg = load_config(args)
+    register_all_modules()
+    report = collect(cfg, source=args.config, looks_at_images=not args.no_images)
+    if args.json:
+        content = json.dumps(report.figures, ensure_ascii=False, indent=1)
+        write_whole(Path(args.json), f'{content}\n'.encode())
+    if args.out:
+        write_whole(Path(args.out), page_of(report).encode())
+    for each in report.figures['amiss']:
+        print(f'- {each["said"]} {each["remedy"]}')
+    if not report.figures['amiss']:
+        print('nothing is amiss')
+    print(' and '.join(filter(None, (args.out, args.json))), flush=True)
+    return report.figures
+
+
+def _check_target(option: str, target: str | None, *, is_ours: Callable[[bytes], bool]) -> None:
+    """See that a file can be written, and that nothing of somebody else's is written over."""
+    if target is None:
+        return
+    path = Path(target)
+    if path.is_dir():
+        raise UserError(f'{option} {target} is a folder: name a file in it')
+    if path.exists():
+        with path.open('rb') as file:
+            if not is_ours(file.read(_HEAD)):
+                raise UserError(
+                    f'{option} {target} exists, and was not made by this command: name another '
+                    'file, or remove it'
+                )
+    check_folder(path.absolute().parent)
+
+
+def _is_page(head: bytes) -> bool:
+    return MARK.encode() in head
+
+
+def _is_figures(head: bytes) -> bool:
+    return f'"made_by": "{MADE_BY}"'.encode() in head
