@@ -2,7 +2,7 @@
 
 from .coco import CocoDataset
 from .dataset_wrappers import ConcatDataset, MultiImageMixDataset, RepeatDataset
-from .formats import YOLOSegDataset
+from .formats import SA1BDataset, YOLOSegDataset
 from .samplers import AspectRatioBatchSampler
 from .shapes_dataset import ShapesDataset
 
@@ -12,6 +12,7 @@ __all__ = [
     'ConcatDataset',
     'MultiImageMixDataset',
     'RepeatDataset',
+    'SA1BDataset',
     'ShapesDataset',
     'YOLOSegDataset',
 ]

@@ -73,6 +73,7 @@ class CocoDataset(BaseDataset):
             image is left.
     """
 
+    ANN_FILE = 'annotation file'  # what it is; 'annotation folder' in other formats
     METAINFO = dict(classes=COCO_CLASSES)
     LAYOUT = "a JSON of COCO's with `images`, `annotations` and `categories`, or in folders below"
 
@@ -258,23 +259,18 @@ class CocoDataset(BaseDataset):
         if len(kept) == 0:
             raise UserError(f'{self.source} has no images')
         if self.filter_cfg and not self.test_mode:
-            kept = self._filtered(self.filter_cfg)
+            kept = self._filtered(*filter_rules(self.filter_cfg))
         if self._indices is None:
             self._check_pictures(kept)
         elif self._indices == 0 or not np.size(self._indices):
             raise UserError(f'{self.source}: indices={self._indices} leaves no image')
         return kept
 
-    def _filtered(self, filter_cfg: dict) -> list[dict]:
-        unknown = set(filter_cfg) - {'filter_empty_gt', 'min_size'}
-        if unknown:
-            raise UserError(
-                f'unknown key {min(unknown)!r} in filter_cfg; known are filter_empty_gt, min_size'
-            )
-        min_size = filter_cfg.get('min_size', 0)
+    def _filtered(self, min_size: int, skip_empty: bool) -> list[dict]:
+        """Return what of the data list `filter_cfg` keeps."""
         is_small = self._shorter_sides() < min_size
         if is_small.any():
-            first = [self.data_list[each]['img_path'] for each in np.flatnonzero(is_small)[:_NAMED]]
+            first = [self._name(self.data_list[each]) for each in np.flatnonzero(is_small)[:_NAMED]]
             print_log(
                 f'{self.source}: {is_small.sum()} images with a side below min_size={min_size} of '
                 f'filter_cfg are left out: {", ".join(first)}'
@@ -283,14 +279,18 @@ class CocoDataset(BaseDataset):
                 level=logging.WARNING,
             )
         is_kept = ~is_small
-        if filter_cfg.get('filter_empty_gt', False):
+        if skip_empty:
             is_kept &= self._have_objects()
         if not is_kept.any():
             raise UserError(
                 f'{self.source}: none of its {len(self.data_list)} images is left after '
-                f'filter_cfg={dict(filter_cfg)}'
+                f'filter_cfg={dict(self.filter_cfg or {})}'
             )
         return self._get_unserialized_subset(np.flatnonzero(is_kept).tolist())
+
+    def _name(self, listed: dict) -> str:
+        """Return what a message calls an image of the data list."""
+        return listed['img_path']
 
     def _shorter_sides(self) -> np.ndarray:
         """Return the shorter side in pixels of each image of the data list."""
@@ -387,6 +387,20 @@ def _files_in(folder: str) -> set[str] | None:
         return set()
     except OSError:
         return None
+
+
+def filter_rules(filter_cfg: Mapping) -> tuple[int, bool]:
+    """Return the smallest side in pixels, and whether images without objects are left out.
+
+    Raises:
+        UserError: a `filter_cfg` has another key.
+    """
+    unknown = set(filter_cfg) - {'filter_empty_gt', 'min_size'}
+    if unknown:
+        raise UserError(
+            f'unknown key {min(unknown)!r} in filter_cfg; known are filter_empty_gt, min_size'
+        )
+    return filter_cfg.get('min_size', 0), filter_cfg.get('filter_empty_gt', False)
 
 
 def has_objects(item: Mapping) -> bool:

@@ -1,5 +1,6 @@
 """Data sets in other formats than COCO's: each a thin reader, behind which all is shared."""
 
+from .sa1b import SA1BDataset
 from .yolo import YOLOSegDataset
 
-__all__ = ['YOLOSegDataset']
+__all__ = ['SA1BDataset', 'YOLOSegDataset']
