@@ -2,7 +2,7 @@
 
 from .coco import CocoDataset
 from .dataset_wrappers import ConcatDataset, MultiImageMixDataset, RepeatDataset
-from .formats import SA1BDataset, YOLOSegDataset
+from .formats import ParquetDataset, SA1BDataset, YOLOSegDataset
 from .samplers import AspectRatioBatchSampler
 from .shapes_dataset import ShapesDataset
 
@@ -11,6 +11,7 @@ __all__ = [
     'CocoDataset',
     'ConcatDataset',
     'MultiImageMixDataset',
+    'ParquetDataset',
     'RepeatDataset',
     'SA1BDataset',
     'ShapesDataset',
