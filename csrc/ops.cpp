@@ -24,8 +24,8 @@ STABLE_TORCH_LIBRARY(mmdet_solo, m) {
     m.def(
         "group_norm_relu_backward(Tensor grad, Tensor input, Tensor weight, Tensor bias, Tensor mean, Tensor rstd)"
         " -> (Tensor, Tensor, Tensor)");
-    m.def("conv3x3(Tensor input, Tensor weight, Tensor? bias) -> Tensor");
-    m.def("conv3x3_input_gradient(Tensor grad, Tensor weight) -> Tensor");
-    m.def("conv3x3_weight_gradient(Tensor grad, Tensor input) -> Tensor");
+    m.def("conv3x3(Tensor[] inputs, Tensor weight, Tensor? bias) -> Tensor[]");
+    m.def("conv3x3_input_gradient(Tensor[] grads, Tensor weight) -> Tensor[]");
+    m.def("conv3x3_weight_gradient(Tensor[] grads, Tensor[] inputs) -> Tensor");
     m.def("conv3x3_instructions() -> str");
 }

@@ -10,11 +10,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 import venv
 from pathlib import Path
 
 import pytest
+
+from mmdet.cli import benchmark
+from mmdet.engine.config import load_config, use_mixed_precision
 
 REPO = Path(__file__).resolve().parents[1]
 COPIED = (
@@ -38,13 +42,17 @@ import json, os, sys, time
 from pathlib import Path
 
 call = {'tool': Path(sys.argv[0]).name, 'args': sys.argv[1:]}
-call |= {'cwd': os.getcwd(), 'pid': os.getpid()}
+call |= {'cwd': os.getcwd(), 'pid': os.getpid(), 'last': os.environ.get('MMDET_CHANNELS_LAST')}
 with open(os.environ['CALLS'], 'a') as calls:
     calls.write(json.dumps(call) + '\\n')
 if '--fail' in sys.argv:
     print('error: no annotations in data/coco', file=sys.stderr)
     sys.exit(2)
 """
+TOOLS = (
+    *('train', 'quick_start', 'train_dist'),
+    *('analysis_tools/benchmark', 'analysis_tools/benchmark_table'),
+)
 PIP = """
 import os, shutil, sys, time
 from pathlib import Path
@@ -103,7 +111,7 @@ class Checkout:
             shutil.copy(REPO / name, self.path / name)
         files = {
             'mmdet/__init__.py': '',
-            **{f'tools/{name}.py': TOOL for name in ('train', 'quick_start', 'train_dist')},
+            **{f'tools/{name}.py': TOOL for name in TOOLS},
         }
         for name, text in files.items():
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -255,6 +263,125 @@ def test_gpu_trains_coco_in_both_precisions(gpu, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     assert ['--amp' in call['args'] for call in gpu.calls] == [False, True]
     assert all(call['args'][0] == COCO_CONFIG for call in gpu.calls)
+
+
+def options_of(call) -> list[str]:
+    """The settings that a call has after `--cfg-options`."""
+    return call['args'][call['args'].index('--cfg-options') + 1 :]
+
+
+def test_gpu_measures_what_the_benchmark_knows(gpu, tmp_path):
+    result = gpu.run('tests/run_gpu.sh', 'models', 'options', 'table', COCO_ROOT=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    *calls, table = gpu.calls
+    assert table['tool'] == 'benchmark_table.py' and table['args'] == ['work_dirs/gpu/figures']
+    asked = [benchmark.parse_args(call['args']) for call in calls]
+    for args, call in zip(asked, calls, strict=True):
+        benchmark._check_arguments(args)
+        assert args.data_root == str(tmp_path)
+        cfg = load_config(args)
+        if args.amp is not None:
+            stage = 'train' if args.mode == 'train' else 'test'
+            use_mixed_precision(cfg, stage, dtype=args.amp)
+        assert 'compile=True' not in options_of(call) or cfg.compile is True
+    files = [args.json for args in asked]
+    assert len(set(files)) == len(files)
+    models = {args.config for args in asked}
+    assert len(models) == 3
+    for model in models:
+        trained = {args.amp for args in asked if (args.config, args.mode) == (model, 'train')}
+        assert trained == {None, 'float16', 'bfloat16'}
+        tested = {args.candidates for args in asked if (args.config, args.mode) == (model, 'test')}
+        assert tested == {500, 5}
+    assert {args.mode for args in asked} == {'train', 'data', 'test', 'eval'}
+    last = [args.json for args, call in zip(asked, calls, strict=True) if call['last'] == '1']
+    assert last == [name for name in files if 'channels_last' in name] and len(last) == 5
+
+
+def test_gpu_goes_on_after_a_measurement_that_failed(gpu, tmp_path):
+    fails = 'if "bfloat16" in __import__("sys").argv: raise SystemExit(1)\n'
+    (gpu.path / 'tools/analysis_tools/benchmark.py').write_text(fails + TOOL)
+    result = gpu.run('tests/run_gpu.sh', 'options', COCO_ROOT=tmp_path)
+    assert result.returncode == 1
+    assert result.stdout.splitlines()[-2].endswith('failed, exit code 1')
+    assert len(gpu.calls) == 10 and gpu.calls[-1]['args'].count('float16') == 1
+
+
+def test_gpu_is_tried_without_one(checkout, tmp_path):
+    result = checkout.run('tests/run_gpu.sh', '--dry', COCO_ROOT=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert 'skipped: PEER_PYTHON does not name' in result.stdout
+    *calls, _ = checkout.calls
+    for call in calls:
+        cfg = load_config(benchmark.parse_args(call['args']))
+        assert cfg.train_dataloader.dataset.pipeline[2].scale == (96, 64)
+        assert cfg.test_dataloader.dataset.pipeline[1].scale == (96, 64)
+        assert cfg.train_dataloader.num_workers == 0
+        assert 'float16' not in call['args']
+
+
+def test_gpu_measures_both_sides(gpu, tmp_path):
+    bench = tmp_path / 'bench.py'
+    bench.write_text(
+        'import json, sys\n'
+        'if "bfloat16" in sys.argv: sys.exit("no memory")\n'
+        'print("hello")\nprint(json.dumps(dict(who=sys.executable, args=sys.argv[1:])))\n'
+    )
+    theirs = make_environment(tmp_path / 'theirs').parents[2] / 'bin/python'
+    settings = dict(COCO_ROOT=tmp_path, PEER_PYTHON=theirs, PEER_BENCH=bench)
+    result = gpu.run('tests/run_gpu.sh', 'peer', **settings)
+    assert result.returncode == 1
+    figures = {
+        path.name.removesuffix('.json'): json.loads(path.read_text())
+        for path in (gpu.path / 'work_dirs/gpu/figures').iterdir()
+    }
+    works = ('train', 'train-float16', 'test-500', 'test-5')
+    assert figures.keys() == {
+        f'{model}-{work}.{side}'
+        for model in ('solo', 'decoupled', 'solov2')
+        for work in works
+        for side in ('mmdet', 'here')
+    }
+    for name, said in figures.items():
+        assert (said['who'] == str(theirs)) == name.endswith('.mmdet')
+    ours, mmdets = (figures[f'solo-test-5.{side}']['args'] for side in ('here', 'mmdet'))
+    assert ours == mmdets
+    assert ours[:4] == ['solo/solo_r50_fpn_1x_coco', 'test', '--candidates', '5']
+
+
+def test_gpu_says_what_the_comparison_lacks(gpu, tmp_path):
+    settings = dict(COCO_ROOT=tmp_path, PEER_PYTHON='python3', PEER_BENCH=tmp_path / 'none.py')
+    result = gpu.run('tests/run_gpu.sh', 'peer', **settings)
+    assert result.returncode == 0
+    assert f'skipped: there is no {tmp_path}/none.py' in result.stdout
+
+
+@pytest.mark.long
+def test_gpu_fills_its_tables(tmp_path, shared):
+    """All commands of `--dry` for real, and the peer's if there is an interpreter for it."""
+    site = make_environment(tmp_path / 'active')
+    (site / 'cv2.py').unlink()
+    add_ours(site, REPO)
+    (site / 'others.pth').write_text(f'{sysconfig.get_path("purelib")}\n')
+    figures = REPO / 'work_dirs/gpu-dry/figures'
+    shutil.rmtree(figures, ignore_errors=True)
+    env = os.environ | dict(
+        PATH=f'{tmp_path}/active/bin:{os.environ["PATH"]}',
+        VIRTUAL_ENV=str(tmp_path / 'active'),
+        COCO_ROOT=str(shared / 'data/coco_tiny'),
+    )
+    env.pop('PYTHONPATH', None)
+    run = subprocess.run(
+        ['bash', 'tests/run_gpu.sh', '--dry'], cwd=REPO, env=env, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    written = {path.name.removesuffix('.json') for path in figures.glob('*.json')}
+    assert len([name for name in written if not name.endswith(('.mmdet', '.here'))]) == 25
+    rows = (figures / 'table.md').read_text().splitlines()
+    for name in written:
+        work = name.removesuffix('.mmdet').removesuffix('.here')
+        (row,) = (row for row in rows if row.startswith(f'| {work} | '))
+        assert ' - ' not in row
 
 
 # --- tools/setup_env.sh -------------------------------------------------------------------------

@@ -20,7 +20,8 @@
 // kernel, transposed, is G^T [(B^T d B) * (A y A^T)] G, summed over all tiles.
 //
 // Images are channels last. A worker takes some tiles at a time, few enough that what they are transformed to
-// stays in its cache.
+// stays in its cache. Images of several sizes, such as the levels of a pyramid, are convolved in one go: what the
+// weight's transform takes, which for many channels and few tiles is most of it, is taken once.
 #include "../common.h"
 
 #include <algorithm>
@@ -29,6 +30,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #if defined(__x86_64__) && defined(__GNUC__) && defined(__linux__)
 
@@ -67,6 +69,26 @@ struct Images {
                 const bool inside = y >= 0 && y < height && x >= 0 && x < width;
                 *pixels++ = inside ? data + ((image * height + y) * width + x) * channels : nullptr;
             }
+    }
+};
+
+// Images of several sizes, with as many channels: their tiles are counted through.
+struct Levels {
+    std::vector<Images> images;
+    int64_t channels;
+
+    int64_t tiles() const {
+        int64_t sum = 0;
+        for (const Images &level : images) sum += level.tiles();
+        return sum;
+    }
+
+    // See `Images::locate`.
+    template <int size>
+    void locate(int64_t tile, const float **pixels) const {
+        auto level = images.begin();
+        for (; tile >= level->tiles(); ++level) tile -= level->tiles();
+        level->locate<size>(tile, pixels);
     }
 };
 
@@ -142,18 +164,30 @@ class Scratch {
 #undef MMDET_WIDTH
 #undef MMDET_ROWS
 
-Tensor in_order(const Tensor &images) {
-    return torch::stable::contiguous(images, torch::headeronly::MemoryFormat::ChannelsLast);
+using Tensors = std::vector<Tensor>;
+
+Tensors in_order(const Tensors &levels) {
+    Tensors ordered;
+    for (const Tensor &images : levels)
+        ordered.push_back(torch::stable::contiguous(images, torch::headeronly::MemoryFormat::ChannelsLast));
+    return ordered;
 }
 
-Tensor new_images(const Tensor &like, int64_t channels) {
-    return torch::stable::empty({like.size(0), channels, like.size(2), like.size(3)}, ScalarType::Float,
-                                std::nullopt, like.device(), std::nullopt,
-                                torch::headeronly::MemoryFormat::ChannelsLast);
+Tensors new_images(const Tensors &like, int64_t channels) {
+    Tensors levels;
+    for (const Tensor &images : like)
+        levels.push_back(torch::stable::empty({images.size(0), channels, images.size(2), images.size(3)},
+                                              ScalarType::Float, std::nullopt, images.device(), std::nullopt,
+                                              torch::headeronly::MemoryFormat::ChannelsLast));
+    return levels;
 }
 
-Images images_of(const Tensor &tensor) {
-    return {tensor.const_data_ptr<float>(), tensor.size(0), tensor.size(2), tensor.size(3), tensor.size(1)};
+Levels levels_of(const Tensors &tensors, int64_t channels) {
+    Levels levels{{}, channels};
+    for (const Tensor &tensor : tensors)
+        levels.images.push_back(
+            {tensor.const_data_ptr<float>(), tensor.size(0), tensor.size(2), tensor.size(3), channels});
+    return levels;
 }
 
 // Calls f(worker, begin, end) for each of `workers`, with its share of `count` things.
@@ -173,14 +207,14 @@ void for_even_parts(int64_t begin, int64_t end, int64_t largest, const F &f) {
 }
 
 template <class Isa>
-Tensor convolve(const Tensor &strided, const Weight &weight, const float *bias) {
-    const Tensor input = in_order(strided), output = new_images(input, weight.out);
-    const Images from = images_of(input), to = images_of(output);
+Tensors convolve(const Tensors &strided, const Weight &weight, const float *bias) {
+    const Tensors inputs = in_order(strided), outputs = new_images(inputs, weight.out);
+    const Levels from = levels_of(inputs, weight.in), to = levels_of(outputs, weight.out);
     const int64_t threads = torch::stable::get_num_threads();
     const int64_t workers = std::clamp<int64_t>(parts(from.tiles(), Isa::Block::kTiles), 1, threads);
     const int64_t weights_size = 36 * Isa::weights_stride(weight.in, weight.out);
     const int64_t scratch_size = Isa::block_size(weight.in, weight.out);
-    if (from.tiles() == 0 || weight.out == 0) return output;
+    if (from.tiles() == 0 || weight.out == 0) return outputs;
     const Scratch memory(weights_size + workers * scratch_size);
     float *weights = memory.data();
     share(Isa::panels(weight.out) * weight.in, threads, [&](int64_t, int64_t begin, int64_t end) {
@@ -192,7 +226,7 @@ Tensor convolve(const Tensor &strided, const Weight &weight, const float *bias) 
             Isa::convolve(from, weights, bias, to, first, last, scratch);
         });
     });
-    return output;
+    return outputs;
 }
 
 // The largest number of workers for the channels, each of which has enough of them, that divides the threads.
@@ -204,11 +238,11 @@ int64_t channel_workers(int64_t channels, int64_t threads) {
 }
 
 template <class Isa>
-Tensor weight_gradient(const Tensor &strided_grad, const Tensor &strided_input) {
-    const Tensor tensor = in_order(strided_grad), input_tensor = in_order(strided_input);
-    const Images grad = images_of(tensor), input = images_of(input_tensor);
-    const Tensor result = torch::stable::new_zeros(tensor, {grad.channels, input.channels, 3, 3});
+Tensor weight_gradient(const Tensors &strided_grads, const Tensors &strided_inputs) {
+    const Tensors grads = in_order(strided_grads), inputs = in_order(strided_inputs);
+    const Tensor result = torch::stable::new_zeros(grads[0], {grads[0].size(1), inputs[0].size(1), 3, 3});
     const Weight weight(result);
+    const Levels grad = levels_of(grads, weight.out), input = levels_of(inputs, weight.in);
     if (grad.tiles() == 0 || weight.in == 0 || weight.out == 0) return result;
 
     // Workers stand in a grid: one axis shares the input's channels, the other the tiles.
@@ -259,18 +293,22 @@ const std::string kInstructions = find_instructions();
 
 std::string instructions() { return kInstructions; }
 
-void check(const Tensor &images, const char *name, const Tensor &weight, int64_t channels_dim) {
+void check_images(const Tensor &images, const char *name, int64_t channels) {
     check_dtype(images, name, ScalarType::Float);
     check_dim(images, name, 4);
+    check_size(images, name, 1, channels);
+}
+
+void check(const Tensors &levels, const char *name, const Tensor &weight, int64_t channels_dim) {
     check_dtype(weight, "weight", ScalarType::Float);
     check_dim(weight, "weight", 4);
     check_size(weight, "weight", 2, 3);
     check_size(weight, "weight", 3, 3);
-    check_size(images, name, 1, weight.size(channels_dim));
+    for (const Tensor &images : levels) check_images(images, name, weight.size(channels_dim));
 }
 
-Tensor forward(const Tensor &input, const Tensor &weight, const std::optional<Tensor> &given_bias) {
-    check(input, "input", weight, 1);
+Tensors forward(const Tensors &inputs, const Tensor &weight, const std::optional<Tensor> &given_bias) {
+    check(inputs, "input", weight, 1);
     Tensor bias;
     if (given_bias) {
         check_dtype(*given_bias, "bias", ScalarType::Float);
@@ -279,25 +317,29 @@ Tensor forward(const Tensor &input, const Tensor &weight, const std::optional<Te
         bias = torch::stable::contiguous(*given_bias);
     }
     const float *start = given_bias ? bias.const_data_ptr<float>() : nullptr;
-    if (kInstructions == "avx512") return convolve<Avx512>(input, Weight(weight), start);
-    return convolve<Avx2>(input, Weight(weight), start);
+    if (kInstructions == "avx512") return convolve<Avx512>(inputs, Weight(weight), start);
+    return convolve<Avx2>(inputs, Weight(weight), start);
 }
 
-Tensor input_gradient(const Tensor &grad, const Tensor &weight) {
-    check(grad, "grad", weight, 0);
+Tensors input_gradient(const Tensors &grads, const Tensor &weight) {
+    check(grads, "grad", weight, 0);
     const Weight turned = Weight(weight).turned();
-    if (kInstructions == "avx512") return convolve<Avx512>(grad, turned, nullptr);
-    return convolve<Avx2>(grad, turned, nullptr);
+    if (kInstructions == "avx512") return convolve<Avx512>(grads, turned, nullptr);
+    return convolve<Avx2>(grads, turned, nullptr);
 }
 
-Tensor weight_gradient_of(const Tensor &grad, const Tensor &input) {
-    check_dtype(grad, "grad", ScalarType::Float);
-    check_dim(grad, "grad", 4);
-    check_dtype(input, "input", ScalarType::Float);
-    check_dim(input, "input", 4);
-    for (const int64_t dim : {0, 2, 3}) check_size(input, "input", dim, grad.size(dim));
-    if (kInstructions == "avx512") return weight_gradient<Avx512>(grad, input);
-    return weight_gradient<Avx2>(grad, input);
+Tensor weight_gradient_of(const Tensors &grads, const Tensors &inputs) {
+    STD_TORCH_CHECK(!grads.empty() && grads.size() == inputs.size(), "there must be a grad for each input, not ",
+                    grads.size(), " for ", inputs.size());
+    for (size_t level = 0; level < grads.size(); ++level) {
+        check_dim(grads[0], "grad", 4);
+        check_dim(inputs[0], "input", 4);
+        check_images(grads[level], "grad", grads[0].size(1));
+        check_images(inputs[level], "input", inputs[0].size(1));
+        for (const int64_t dim : {0, 2, 3}) check_size(inputs[level], "input", dim, grads[level].size(dim));
+    }
+    if (kInstructions == "avx512") return weight_gradient<Avx512>(grads, inputs);
+    return weight_gradient<Avx2>(grads, inputs);
 }
 
 }  // namespace

@@ -223,7 +223,7 @@ struct Block {
 
 static int64_t block_size(int64_t in, int64_t out) { return Block{0, Block::kTiles, in, out}.size(); }
 
-MMDET_TARGET static void gather(const Images &input, const Block &block, float *tiles) {
+MMDET_TARGET static void gather(const Levels &input, const Block &block, float *tiles) {
     const float *pixels[36];
     for (int64_t t = 0; t < block.count; ++t) {
         input.locate<6>(block.begin + t, pixels);
@@ -255,7 +255,7 @@ MMDET_TARGET static void multiply(const float *tiles, const float *weights, cons
 }
 
 MMDET_TARGET static void scatter(const float *sums, const float *bias, const Block &block,
-                                 const Images &output) {
+                                 const Levels &output) {
     const float *pixels[Block::kTiles][16];
     for (int64_t t = 0; t < block.count; ++t) output.locate<4>(block.begin + t, pixels[t]);
     for (int64_t channel = 0; channel < block.out; channel += kWidth) {
@@ -281,8 +281,8 @@ MMDET_TARGET static void scatter(const float *sums, const float *bias, const Blo
     }
 }
 
-MMDET_TARGET static void convolve(const Images &input, const float *weights, const float *bias,
-                                  const Images &output, int64_t begin, int64_t end, float *scratch) {
+MMDET_TARGET static void convolve(const Levels &input, const float *weights, const float *bias,
+                                  const Levels &output, int64_t begin, int64_t end, float *scratch) {
     const Block block{begin, end - begin, input.channels, output.channels};
     float *sums = scratch + 36 * block.tile_stride;
     gather(input, block, scratch);
@@ -300,8 +300,8 @@ static int64_t gradient_scratch(int64_t tiles, int64_t channels, int64_t out) {
     return 36 * (matrix_stride(tiles * inputs_row(channels)) + matrix_stride(panels(out) * tiles * kPanel));
 }
 
-MMDET_TARGET static void add_weight_gradient(const Images &input, int64_t first, int64_t channels,
-                                             const Images &grad, int64_t begin, int64_t end,
+MMDET_TARGET static void add_weight_gradient(const Levels &input, int64_t first, int64_t channels,
+                                             const Levels &grad, int64_t begin, int64_t end,
                                              float *scratch, float *sums, bool add) {
     const int64_t out = grad.channels, count = end - begin, row = inputs_row(channels);
     const int64_t input_stride = matrix_stride(count * row), grad_stride = matrix_stride(panels(out) * count * kPanel);

@@ -3,13 +3,13 @@
 Shape letters: N instances, n points of a polygon. A mask may have several parts, which lie apart.
 """
 
-import base64
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
+from mmdet.structures.labelme import labelme_content, polygon_shapes, with_picture
 from mmdet.structures.segmentation import json_rle
+from mmdet.structures.yolo import yolo_line
 
 
 def coco_results(
@@ -48,13 +48,8 @@ def yolo_lines(
         labels: (N,) class indices.
         size: (height, width) of the picture.
     """
-    height, width = size
-    lines = []
-    for polygon, label in zip(polygons, labels, strict=True):
-        numbers = (polygon / (width, height)).ravel()
-        if len(numbers):
-            lines.append(' '.join([str(int(label)), *(f'{number:.6g}' for number in numbers)]))
-    return lines
+    found = zip(labels, polygons, strict=True)
+    return [yolo_line(label, polygon, size) for label, polygon in found if len(polygon)]
 
 
 def labelme_file(
@@ -74,23 +69,9 @@ def labelme_file(
         path: of the picture, from the labelme file's folder.
     """
     shapes = [
-        dict(
-            label=name,
-            points=part.tolist(),
-            group_id=index,
-            description=f'score {score:.3f}',
-            shape_type='polygon',
-        )
+        shape
         for index, (parts, name, score) in enumerate(zip(polygons, names, scores, strict=True))
-        for part in parts
+        for shape in polygon_shapes(name, parts, index, f'score {score:.3f}')
     ]
-    height, width = image.shape[:2]
-    embedded = None if path else base64.b64encode(cv2.imencode('.png', image)[1].tobytes()).decode()
-    return dict(
-        version='5.0.0',
-        shapes=shapes,
-        imagePath=path,
-        imageData=embedded,
-        imageHeight=height,
-        imageWidth=width,
-    )
+    content = labelme_content(shapes, path, image.shape[:2])
+    return content if path else with_picture(content, image)

@@ -25,8 +25,12 @@ COMMANDS = {
     'browse': Command('mmdet.cli.browse', 'look at the images of a training with their masks'),
     'benchmark': Command('mmdet.cli.benchmark', 'measure what a step takes, in time and memory'),
     'flops': Command('mmdet.cli.get_flops', 'count parameters and multiplications, by part'),
+    'fit-grid': Command(
+        'mmdet.cli.fit_grid', 'propose the grid and the input size that suit a data set'
+    ),
     'check-coco': Command(
         'mmdet.cli.check_coco', 'name what is wrong in a data set, and repair it'
     ),
+    'convert-data': Command('mmdet.cli.convert_data', 'write a data set in another format'),
     'export': Command('mmdet.cli.export', 'write a detector as ONNX, torch.export or OpenVINO'),
 }

@@ -2,18 +2,34 @@
 
 from .coco import CocoDataset
 from .dataset_wrappers import ConcatDataset, MultiImageMixDataset, RepeatDataset
-from .formats import ParquetDataset, SA1BDataset, YOLOSegDataset
+from .formats import (
+    CityscapesDataset,
+    LabelmeDataset,
+    LVISDataset,
+    LVISV05Dataset,
+    LVISV1Dataset,
+    ParquetDataset,
+    SA1BDataset,
+    VOCSegDataset,
+    YOLOSegDataset,
+)
 from .samplers import AspectRatioBatchSampler
 from .shapes_dataset import ShapesDataset
 
 __all__ = [
     'AspectRatioBatchSampler',
+    'CityscapesDataset',
     'CocoDataset',
     'ConcatDataset',
+    'LVISDataset',
+    'LVISV05Dataset',
+    'LVISV1Dataset',
+    'LabelmeDataset',
     'MultiImageMixDataset',
     'ParquetDataset',
     'RepeatDataset',
     'SA1BDataset',
     'ShapesDataset',
+    'VOCSegDataset',
     'YOLOSegDataset',
 ]

@@ -20,6 +20,7 @@ from .coco_classes import COCO_CLASSES
 from .coco_file import LAYOUT, CocoFile, category_labels, garbage_left_alone, read_coco_file
 from .coco_folder import find_coco_parts
 from .coco_images import leads_out
+from .coco_names import files_in, names_that_are_there
 from .coco_values import Identifier
 from .file_backend import file_backend
 from .findings import UNTRAINED, Findings
@@ -145,10 +146,26 @@ class CocoDataset(BaseDataset):
             UserError: something is missing, or refused.
         """
         coco = read_coco_file(self.ann_file or '', self.backend_args)
+        self.check_folder()
+        if self._are_images_local():
+            folder = self.data_prefix['img']
+            coco.images = names_that_are_there(coco.images, folder, coco.findings)
+        return coco
+
+    def _roots(self) -> list[str]:
+        """Return the folders that an image's name must not lead out of."""
+        folder = self.data_prefix['img']
+        return [self.data_root or folder, folder]
+
+    def check_folder(self) -> None:
+        """See that the folder of the images is there, if it is on a local disk.
+
+        Raises:
+            UserError: it is not.
+        """
         folder = self.data_prefix['img']
         if self._are_images_local() and folder and not os.path.isdir(folder):
             raise UserError(f'{LAYOUT}\nimage folder {folder} does not exist')
-        return coco
 
     def load_data_list(self) -> list[dict]:
         """Read the annotations, and say what was repaired and left out."""
@@ -304,10 +321,9 @@ class CocoDataset(BaseDataset):
         """Refuse names that lead out of the data set: the file is not to choose what is read."""
         if self.allow_outside_root:
             return
-        folder = self.data_prefix['img']
-        roots = [self.data_root or folder, folder]
+        roots = self._roots()
         for image in images:
-            if leads_out(image['file_name'], folder, roots):
+            if leads_out(image['file_name'], self.data_prefix['img'], roots):
                 raise UserError(
                     f'{self.source}: image {image["id"]!r} ({image["file_name"]}) is outside of '
                     f'{os.path.abspath(roots[0])}: if you trust the file, set '
@@ -318,8 +334,7 @@ class CocoDataset(BaseDataset):
         """Complain now of files that are not there, unless nothing is to be read."""
         if not self._reads_local_images():
             return
-        # One look into a folder is quicker than one at each of its files.
-        names = {folder: _files_in(folder) for folder in {dirname(i['img_path']) for i in items}}
+        names = {folder: files_in(folder) for folder in {dirname(i['img_path']) for i in items}}
         missing = [
             item['img_path']
             for item in items
@@ -377,16 +392,6 @@ class CocoDataset(BaseDataset):
         if loaders:
             backend_args = getattr(loaders[0], 'backend_args', None)
         return isinstance(file_backend(self.data_prefix['img'], backend_args), LocalBackend)
-
-
-def _files_in(folder: str) -> set[str] | None:
-    """Return the names in a folder; None where they cannot be listed."""
-    try:
-        return set(os.listdir(folder or '.'))
-    except (FileNotFoundError, NotADirectoryError):
-        return set()
-    except OSError:
-        return None
 
 
 def filter_rules(filter_cfg: Mapping) -> tuple[int, bool]:

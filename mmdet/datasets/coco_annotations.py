@@ -21,6 +21,7 @@ UNUSABLE = 'mmdet_unusable'
 """Of such an annotation: why it is left out, which the reader of its format found."""
 
 _NO_OWN_ID = 'without an id of their own: numbered anew'
+_PAINTED = 'masks painted in CVAT, which marks all such "iscrowd": taken as objects'
 _STRANGE_BOX = 'with a box that does not lie around the mask: taken from the mask'
 
 
@@ -97,7 +98,7 @@ def place(annotation: dict, number: int | None = None) -> str:
 def _notice_many_crowds(annotations: Sequence[dict], findings: Findings) -> None:
     """Say that nothing is learned from crowds, where they are so many that they may be none.
 
-    COCO has one in 80 annotations. CVAT marks every mask so that was painted and not outlined.
+    COCO has one in 80 annotations.
     """
     crowds = [annotation for annotation in annotations if annotation['iscrowd']]
     if len(crowds) < 3 or 4 * len(crowds) <= len(annotations):
@@ -148,15 +149,29 @@ def repaired(
         if not area:
             raise UnusableMaskError('whose mask has no pixel')
         repairs += ['without a usable area: taken from the mask'] * is_coco
+    iscrowd = is_set(annotation.get('iscrowd'))
+    if iscrowd and _is_cvats(annotation):
+        repairs.append(_PAINTED)
+        iscrowd = False
     fields = dict(
         image_id=image['id'],
         category_id=category_id,
         bbox=box,
         area=area,
-        iscrowd=int(is_set(annotation.get('iscrowd'))),
+        iscrowd=int(iscrowd),
         segmentation=segmentation,
     )
     return fields, repairs, extent
+
+
+def _is_cvats(annotation: dict) -> bool:
+    """Return whether CVAT wrote an annotation.
+
+    Its `iscrowd` says that the mask was painted, by hand or by SAM, and not outlined:
+    https://github.com/cvat-ai/datumaro, plugins/data_formats/coco/exporter.py, `convert_instance`.
+    """
+    attributes = annotation.get('attributes')
+    return isinstance(attributes, dict) and 'occluded' in attributes
 
 
 def _box_around(extent: Extent, image: dict) -> list[float]:

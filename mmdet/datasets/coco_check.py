@@ -17,6 +17,7 @@ from .coco_file import (
     used_categories,
 )
 from .coco_images import leads_out, size_of
+from .coco_names import names_that_are_there
 from .coco_values import Identifier, identifier_key
 from .findings import LEFT_OUT, NOTICED, REFUSED, REPAIRED, UNTRAINED, Finding, ListedFindings
 from .image_file import UnusableImageError, read_image
@@ -109,6 +110,8 @@ def check_data_set(
         if folder is not None and take_sizes:
             given = {**content, 'images': _with_sizes(content['images'], folder, findings)}
         coco = check_content(given, path, findings)
+        if folder is not None:
+            coco.images = names_that_are_there(coco.images, folder, findings)
         images = {image['id']: image for image in coco.images}
         for annotation in coco.annotations:
             image = images[annotation['image_id']]

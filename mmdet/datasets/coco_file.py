@@ -30,8 +30,10 @@ said in one line of the log with the first of each kind; `mmdet-solo check-coco`
 | an annotation of an image or a category that the file does not have | left out |
 | a box of less than a pixel, or outside of the image; `ignore` | counts in evaluation, is not trained on |
 | `iscrowd` | as COCO says: nothing is learned from it, and what is found in it is not wrong |
-| more than a quarter of all are `iscrowd`, as painted masks of CVAT's | kept so, and said |
+| `iscrowd` of a mask painted in CVAT, which has `attributes` with `occluded` | repaired: 0, since CVAT marks all such masks so |
+| more than a quarter of all are `iscrowd` | kept so, and said |
 | two images of one file | kept, and said |
+| a `file_name` with backslashes, or a path that is not there, whose last part is in the images' folder | repaired: that file |
 | a few boxes that do not lie around their masks | kept |
 | a picture that is missing, broken, or of another size than its `height` and `width` | in training, another takes its place, see `CocoDataset`; refused in evaluation |
 """  # noqa: E501
@@ -114,7 +116,16 @@ def read_coco_file(path: str, backend_args: dict | None = None) -> CocoFile:
         UserError: the file is missing, is not JSON, has not COCO's form, or is refused as a whole.
     """
     with garbage_left_alone():
-        coco = check_content(read_content(path, backend_args), path, Findings())
+        return accepted(read_content(path, backend_args), path, Findings())
+
+
+def accepted(content: dict[str, list], path: str, findings: Findings) -> CocoFile:
+    """Return what of a file can be used; see `check_content`.
+
+    Raises:
+        UserError: it is refused as a whole.
+    """
+    coco = check_content(content, path, findings)
     refused = coco.findings.first_refused()
     if refused is not None:
         raise UserError(f'{path}: {refused}')

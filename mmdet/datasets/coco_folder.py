@@ -16,8 +16,11 @@ from pathlib import Path
 
 from mmdet.errors import UserError
 
-# Of COCO's other tasks, in the same folder
-_OTHER_TASKS = ('captions_', 'person_keypoints_', 'stuff_', 'panoptic_', 'image_info_')
+# Of COCO's other tasks, and of LVIS, in the same folder
+_OTHER_TASKS = (
+    *('captions_', 'person_keypoints_', 'stuff_', 'panoptic_', 'image_info_'),
+    'lvis_',
+)
 _PARTS = dict(train=('train',), val=('val',), test=('test',))
 _SAMPLE = 20  # images of a file that are looked for
 _MANY = 20  # JSON files in a folder are no longer COCO's if the first of them is none
@@ -115,7 +118,8 @@ def _image_folder(folder: Path, ann_file: Path, names: list[str]) -> Path:
 
 
 def _count_there(place: Path, names: list[str]) -> int:
-    return sum((place / name.replace('\\', '/')).is_file() for name in names)
+    paths = [place / name.replace('\\', '/') for name in names]
+    return sum(path.is_file() or (place / path.name).is_file() for path in paths)
 
 
 def _seen_from(folder: Path, place: Path) -> str:

@@ -16,14 +16,21 @@ from mmdet.errors import UserError
 from mmdet.registry import DATASETS, TRANSFORMS
 
 
+def layers(dataset: Dataset) -> Iterator[Dataset]:
+    """Yield a data set and, if it is a wrapper, all that it wraps."""
+    yield dataset
+    for each in _wrapped(dataset):
+        yield from layers(each)
+
+
 def innermost(dataset: Dataset) -> Iterator[Dataset]:
     """Yield the data sets inside of wrappers."""
+    return (each for each in layers(dataset) if not _wrapped(each))
+
+
+def _wrapped(dataset: Dataset) -> list[Dataset]:
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    for each in inner:
-        if each is None:
-            yield dataset
-        else:
-            yield from innermost(each)
+    return [each for each in inner if each is not None]
 
 
 @DATASETS.register_module()

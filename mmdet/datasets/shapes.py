@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from multiprocessing.pool import Pool
 from pathlib import Path
@@ -20,9 +21,11 @@ import numpy as np
 
 from mmdet.structures.segmentation import decode_segmentation, encode_mask
 
-from .shapes_image import CLASSES, draw_image
+from .shapes_image import CLASSES, MAX_OBJECTS, SIZE_RANGE, draw_image
 
 JPEG_QUALITY = 92
+
+_Draw = Callable[[np.random.Generator], tuple[np.ndarray, list[int], np.ndarray]]
 
 
 def draw_dataset(
@@ -31,6 +34,8 @@ def draw_dataset(
     num_val: int = 300,
     seed: int = 0,
     num_workers: int | None = None,
+    max_objects: int = MAX_OBJECTS,
+    sizes: tuple[float, float] = SIZE_RANGE,
 ) -> None:
     """Draw a data set with COCO's layout: ``annotations/``, ``train2017/`` and ``val2017/``.
 
@@ -44,6 +49,9 @@ def draw_dataset(
         seed: Not negative. Each image depends on the seed, its split and its index alone, so the
             files are the same bytes whatever the number of workers.
         num_workers: Number of processes; by default one for each core this process may use.
+        max_objects: At most so many objects in an image, 1 to 255.
+        sizes: The smallest and largest object, ``sqrt(width * height)`` of its box in pixels, from
+            1 on.
 
     Raises:
         FileExistsError: ``root`` is a file, or a folder with something in it.
@@ -53,6 +61,11 @@ def draw_dataset(
     num_workers = num_workers or _num_cores()
     if min(num_train, num_val) < 1 or seed < 0:
         raise ValueError('num_train and num_val must be at least 1, and seed at least 0')
+    if not 1 <= max_objects <= 255 or not 1 <= sizes[0] <= sizes[1]:
+        raise ValueError(
+            'max_objects must be from 1 to 255, and sizes from 1 on, the smaller first'
+        )
+    draw = partial(draw_image, max_objects=max_objects, object_sizes=tuple(sizes))
     if not is_free(root):
         raise FileExistsError(f'{root} exists already and is not an empty folder')
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -60,8 +73,8 @@ def draw_dataset(
         whole = Path(scratch) / root.name
         (whole / 'annotations').mkdir(parents=True)
         with Pool(num_workers, initializer=cv2.setNumThreads, initargs=(0,)) as pool:
-            _draw_split(pool, whole, 'train2017', num_train, seed=(seed, 0))
-            _draw_split(pool, whole, 'val2017', num_val, seed=(seed, 1))
+            _draw_split(pool, whole, 'train2017', num_train, seed=(seed, 0), draw=draw)
+            _draw_split(pool, whole, 'val2017', num_val, seed=(seed, 1), draw=draw)
         try:
             whole.rename(root)
         except OSError:
@@ -74,9 +87,17 @@ def is_free(root: Path) -> bool:
     return not root.exists() or (root.is_dir() and not any(root.iterdir()))
 
 
-def _draw_split(pool: Pool, root: Path, split: str, num_images: int, seed: tuple[int, int]) -> None:
+def _draw_split(
+    pool: Pool,
+    root: Path,
+    split: str,
+    num_images: int,
+    *,
+    seed: tuple[int, int],
+    draw: _Draw,
+) -> None:
     (root / split).mkdir()
-    write = partial(_write_image, folder=root / split, seed=seed)
+    write = partial(_write_image, folder=root / split, seed=seed, draw=draw)
     images: list[dict] = []
     annotations: list[dict] = []
     for image, objects in pool.imap(write, range(num_images), chunksize=8):
@@ -114,9 +135,15 @@ def _annotate(mask: np.ndarray, label: int) -> dict:
     }
 
 
-def _write_image(index: int, folder: Path, seed: tuple[int, int]) -> tuple[dict, list[dict]]:
+def _write_image(
+    index: int,
+    *,
+    folder: Path,
+    seed: tuple[int, int],
+    draw: _Draw,
+) -> tuple[dict, list[dict]]:
     """Draw and save one image; return its COCO record and its annotations, short of their ids."""
-    image, labels, masks = draw_image(np.random.default_rng([*seed, index]))
+    image, labels, masks = draw(np.random.default_rng([*seed, index]))
     height, width = image.shape[:2]
     name = f'{index + 1:012d}.jpg'
     if not cv2.imwrite(str(folder / name), image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
@@ -142,6 +169,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument('--num-train', type=int, default=2700, help='number of training images')
     parser.add_argument('--num-val', type=int, default=300, help='number of validation images')
     parser.add_argument('--seed', type=int, default=0, help='another seed draws other images')
+    parser.add_argument(
+        '--max-objects', type=int, default=MAX_OBJECTS, help='at most so many objects in an image'
+    )
+    parser.add_argument(
+        '--sizes',
+        type=float,
+        nargs=2,
+        default=SIZE_RANGE,
+        metavar=('MIN', 'MAX'),
+        help='of objects, sqrt(width * height) of the box in pixels',
+    )
     options = parser.parse_args(arguments)
     try:
         draw_dataset(**vars(options))

@@ -181,7 +181,11 @@ def _contrasting_colour(rng: Generator, behind: np.ndarray) -> np.ndarray:
 
 
 def draw_image(
-    rng: Generator, *, size: tuple[int, int] | None = None, max_objects: int = MAX_OBJECTS
+    rng: Generator,
+    *,
+    size: tuple[int, int] | None = None,
+    max_objects: int = MAX_OBJECTS,
+    object_sizes: tuple[float, float] = SIZE_RANGE,
 ) -> tuple[np.ndarray, list[int], np.ndarray]:
     """Draw one image with some objects, of which later ones may partly hide earlier ones.
 
@@ -192,6 +196,8 @@ def draw_image(
         rng: Source of randomness; the same state gives the same image.
         size: (height, width) in pixels; by default one of ``IMAGE_SIZES``.
         max_objects: At most so many, and at most 255; there may be none.
+        object_sizes: The smallest and largest ``sqrt(width * height)`` of a whole object's box, in
+            pixels. One of which less than ``MIN_VISIBLE_PIXELS`` would be seen is left out.
 
     Returns:
         The image, (h, w, 3) uint8 BGR; the objects' labels, indices into ``CLASSES``; and the
@@ -204,7 +210,7 @@ def draw_image(
     areas: list[int] = []
     for _ in range(_num_objects(rng, max_objects)):
         label = int(rng.integers(len(CLASSES)))
-        placed = _place(rng, CLASSES[label], owner, areas)
+        placed = _place(rng, CLASSES[label], _random_size(rng, object_sizes), owner, areas)
         if placed is None:
             continue
         box, coverage = placed
@@ -223,24 +229,24 @@ def _num_objects(rng: Generator, max_objects: int) -> int:
     return int(rng.integers(1, max_objects + 1, size=2).min())
 
 
-def _random_size(rng: Generator) -> float:
+def _random_size(rng: Generator, object_sizes: tuple[float, float]) -> float:
     """On a log scale, as with photographs; both extremes occur but less often than the middle."""
-    smallest, largest = SIZE_RANGE
+    smallest, largest = object_sizes
     return smallest * (largest / smallest) ** rng.beta(2.0, 1.5)
 
 
 def _place(
-    rng: Generator, name: str, owner: np.ndarray, areas: list[int]
+    rng: Generator, name: str, size: float, owner: np.ndarray, areas: list[int]
 ) -> tuple[tuple[slice, slice], np.ndarray] | None:
     """Find a place for a new object; return its box and coverage, or None if there is no room.
 
     Args:
         rng: Source of randomness.
         name: The new object's class.
+        size: ``sqrt(width * height)`` of its box, in pixels.
         owner: (h, w) uint8, the number of the object seen at each pixel, 0 where there is none.
         areas: The whole area in pixels of each object so far, object 1 first.
     """
-    size = _random_size(rng)
     needed = np.maximum(MIN_VISIBLE_PIXELS, MIN_VISIBLE_FRACTION * np.array(areas))
     visible = np.bincount(owner.ravel(), minlength=len(areas) + 1)[1:]
     for _ in range(PLACEMENT_TRIES):

@@ -4,7 +4,7 @@ import torch
 from mmengine.optim import AmpOptimWrapper as MMEngineAmpOptimWrapper
 from mmengine.optim import OptimWrapper as MMEngineOptimWrapper
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import SGD, Optimizer
 
 from mmdet.errors import UserError
 from mmdet.registry import OPTIM_WRAPPERS
@@ -67,6 +67,16 @@ def gather_gradients(optim_wrapper: object) -> None:
         optim_wrapper.gather_gradients()
 
 
+def _leave_overflows_to_scaler(optimizer: Optimizer) -> None:
+    """Have GradScaler not call a fused SGD where gradients overflowed, as it does with others.
+
+    In its first step, which overflows as a rule, torch's (seen with 2.14.1, on the CPU) makes the
+    momentum's memory, fills it with nothing, and takes what was there for momentum in the second.
+    """
+    if isinstance(optimizer, SGD):
+        optimizer._step_supports_amp_scaling = False
+
+
 @OPTIM_WRAPPERS.register_module()
 class OptimWrapper(_ResumableAccumulation):
     """mmengine's wrapper; leaves steps out that are not finite, see `mmdet.engine.sound_steps`.
@@ -117,6 +127,7 @@ class AmpOptimWrapper(_ResumableAccumulation, MMEngineAmpOptimWrapper):
             )
             if dtype == 'bfloat16' and loss_scale == 'dynamic':
                 self.loss_scaler = torch.amp.GradScaler('cuda', enabled=False)
+            _leave_overflows_to_scaler(self.optimizer)
             return
         if dtype not in (None, 'bfloat16'):
             raise UserError(f'mixed precision in {dtype} needs a GPU; on the CPU it is bfloat16')

@@ -13,22 +13,28 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
 from torch import nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from mmdet.errors import UserError
+from mmdet.models.detectors import SOLO
 
 from .checkpoint import checkpoint_to_resume
 from .checkpoint.aside import is_local, written_aside
+from .compiling import compile_network, naming_compilation
 from .console import arrange_handlers
+from .fused_optimizer import with_fused_step
 from .processes import ending_with_others
 from .saver import saves
 from .signals import StopRequest, listening
 from .worker_memory import keep_freed_memory
 from .workers import leave_interrupts_to_main
+from .wrapper import device_of, unwrapped
 
 _MIB = 2**20
 
@@ -102,6 +108,24 @@ class Runner(MMEngineRunner):
         """Return the loop of a test; this project's own if the settings name none."""
         return super().build_test_loop(_named(loop, 'TestLoop'))
 
+    def build_optim_wrapper(
+        self, optim_wrapper: Optimizer | OptimWrapper | dict
+    ) -> OptimWrapper | OptimWrapperDict:
+        """Return the optimizer in its wrapper; see `mmdet.engine.fused_optimizer`."""
+        if isinstance(optim_wrapper, dict):
+            optim_wrapper = with_fused_step(optim_wrapper, device_of(self.model))
+        return super().build_optim_wrapper(optim_wrapper)
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile what `compile` in the config is for, see `mmdet.engine.compiling`."""
+        options = self.cfg.get('compile')
+        detector = unwrapped(self.model)
+        if not isinstance(detector, SOLO):
+            super()._maybe_compile(target)
+        elif options is not None and options is not False:
+            compile_network(detector, {} if options is True else options)
+            self.logger.info('Backbone and neck are compiled in the first steps, which take longer')
+
     def load_or_resume(self) -> None:
         """Load or resume; where nothing says from what, from the newest sound checkpoint.
 
@@ -162,6 +186,7 @@ class Runner(MMEngineRunner):
         with (
             ending_with_others(),
             _naming_disk(self.work_dir),
+            naming_compilation() if self.cfg.get('compile') else nullcontext(),
             listening() as self.stop_request,
         ):
             return super().train()

@@ -1,5 +1,6 @@
 """Metrics."""
 
 from .coco_metric import CocoMetric
+from .lvis_metric import LVISMetric
 
-__all__ = ['CocoMetric']
+__all__ = ['CocoMetric', 'LVISMetric']

@@ -1,7 +1,7 @@
 """COCO's mask AP, straight from RLEs in memory."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -14,11 +14,11 @@ from mmengine.logging import MMLogger
 from pycocotools import mask as coco_mask
 from terminaltables import AsciiTable
 
-from mmdet.datasets.coco_file import category_labels, read_coco_file
+from mmdet.datasets.coco_file import CocoFile, category_labels, read_coco_file
 from mmdet.datasets.coco_values import Identifier
 from mmdet.errors import UserError
 from mmdet.registry import METRICS
-from mmdet.structures.segmentation import json_rle
+from mmdet.structures.segmentation import areas_of, json_rle
 
 from .truth import truth_of_file, truth_of_samples
 
@@ -61,6 +61,7 @@ class CocoMetric(BaseMetric):
     """
 
     default_prefix = 'coco'
+    figures: tuple[str, ...] = FIGURES
 
     def __init__(
         self,
@@ -80,21 +81,24 @@ class CocoMetric(BaseMetric):
         wanted = [metric] if isinstance(metric, str) else list(metric)
         unknown = set(wanted) - {'segm', 'bbox'}
         if unknown:
-            raise UserError(f"CocoMetric has no metric {min(unknown)!r}; known are 'segm', 'bbox'")
+            raise UserError(
+                f"{type(self).__name__} has no metric {min(unknown)!r}; known are 'segm', 'bbox'"
+            )
         self.metrics: list[Metric] = ['bbox' if name == 'bbox' else 'segm' for name in wanted]
-        unknown = set(metric_items or ()) - set(FIGURES)
+        unknown = set(metric_items or ()) - set(self.figures)
         if unknown:
             raise UserError(
-                f'CocoMetric has no metric_items {min(unknown)!r}; known are {", ".join(FIGURES)}'
+                f'{type(self).__name__} has no metric_items {min(unknown)!r}; known are '
+                f'{", ".join(self.figures)}'
             )
         if result_file is None and outfile_prefix is not None:
             result_file = f'{outfile_prefix}.segm.json'
         if format_only and result_file is None:
-            raise UserError('CocoMetric with format_only needs outfile_prefix')
+            raise UserError(f'{type(self).__name__} with format_only needs outfile_prefix')
         self.ann_file = ann_file
         self.classwise = classwise
         self.iou_thrs = None if iou_thrs is None else np.array(iou_thrs, float).reshape(-1)
-        self.metric_items = tuple(metric_items or FIGURES)
+        self.metric_items = tuple(metric_items or self.figures)
         self.format_only = format_only
         self.result_file = result_file
         self.backend_args = backend_args
@@ -114,14 +118,21 @@ class CocoMetric(BaseMetric):
         """
         if not self.ann_file or self._truth is not None or not is_main_process():
             return
-        coco = read_coco_file(self.ann_file, self.backend_args)
+        coco = self._read(self.ann_file)
         labels = category_labels(coco, self._classes())
         coco.say_findings()
         self._category_ids = list(labels)
         self._image_numbers = {
             image['id']: number for number, image in enumerate(coco.images, start=1)
         }
-        self._truth = truth_of_file(coco, labels, self._image_numbers)
+        self._truth = self._truth_in(coco, labels)
+
+    def _read(self, path: str) -> CocoFile:
+        return read_coco_file(path, self.backend_args)
+
+    def _truth_in(self, coco: CocoFile, labels: Mapping[Identifier, int]) -> COCO:
+        """Return what there is to find; `labels` are those of the categories' ids, in order."""
+        return truth_of_file(coco, labels, self._image_numbers)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep each image's id, scores, labels and RLEs, and what there was to find.
@@ -147,17 +158,19 @@ class CocoMetric(BaseMetric):
             self.prepare()
         else:
             self._take_truth(results)
-        detections = _detections(results)
-        strangers = {found['image_id'] for found in detections} - self._image_numbers.keys()
+        results = list({result['img_id']: result for result in results}.values())
+        predicted = {result['img_id'] for result in results if result['scores']}
+        strangers = predicted - self._image_numbers.keys()
         if strangers:
             raise UserError(
                 f'{self.ann_file} has no image {strangers.pop()!r}, which was predicted; '
                 'the evaluator and the data set must name the same annotation file'
             )
         if self.result_file:
-            _write_results(detections, self._category_ids, self.result_file)
+            _write_results(results, self._category_ids, self.result_file)
         if self.format_only:
             return {}
+        detections = _detections(self._counted(results))
         assert self._truth is not None  # only the first process evaluates
         if not detections:
             why = 'nothing was detected' if self._image_numbers else 'there are no images'
@@ -169,6 +182,10 @@ class CocoMetric(BaseMetric):
         for metric in self.metrics:
             figures |= self._evaluate(metric, self._truth, detections)
         return figures
+
+    def _counted(self, results: list[dict]) -> list[dict]:
+        """Return what of the results counts."""
+        return results
 
     def _take_truth(self, results: list[dict]) -> None:
         truths = {result['img_id']: result['truth'] for result in results}
@@ -183,33 +200,43 @@ class CocoMetric(BaseMetric):
     def _evaluate(self, metric: Metric, truth: COCO, detections: list[dict]) -> dict[str, float]:
         if not self._image_numbers:
             classes = self._classes() if self.classwise else ()
-            names = (*self.metric_items, *(f'mAP_{name}' for name in classes))
+            names = (*self.metric_items, *(f'{self.figures[0]}_{name}' for name in classes))
             return {f'{metric}_{name}': 0.0 for name in names}
-        found = _found(truth, detections, self._image_numbers)
-        evaluation = COCOeval_faster(truth, found, iouType=metric, print_function=_say_nothing)
-        evaluation.params.catIds = truth.getCatIds()
-        if self.iou_thrs is not None:
-            evaluation.params.iouThrs = self.iou_thrs
-        evaluation.run()
-        stats = dict(zip(FIGURES, map(float, evaluation.stats), strict=True))
+        found = _found(metric, truth, detections, self._image_numbers)
+        stats, by_class = self._measure(metric, truth, found)
         figures = {f'{metric}_{name}': stats[name] for name in self.metric_items}
         logger = MMLogger.get_current_instance()
         logger.info('\n' + _table(('figure', 'value'), figures, columns=2))
         if self.classwise:
             names = self._classes()
-            # (IoU thresholds, recalls, classes, areas, numbers of detections); -1: nothing to find
-            precision = evaluation.eval['precision'][..., 0, -1]
-            by_class = {
-                name: float(values[values > -1].mean()) if (values > -1).any() else -1.0
-                for name, values in zip(names, np.moveaxis(precision, 2, 0), strict=True)
-            }
-            logger.info('\n' + _table(('class', f'{metric} AP'), by_class, columns=3))
-            figures |= {f'{metric}_mAP_{name}': by_class[name] for name in names}
+            aps = dict(zip(names, by_class, strict=True))
+            logger.info('\n' + _table(('class', f'{metric} AP'), aps, columns=3))
+            figures |= {f'{metric}_{self.figures[0]}_{name}': ap for name, ap in aps.items()}
         return figures
 
+    def _measure(
+        self, metric: Metric, truth: COCO, found: COCO
+    ) -> tuple[dict[str, float], list[float]]:
+        """Return all figures, and the AP of each class; -1 where there is nothing to find."""
+        evaluation = COCOeval_faster(truth, found, iouType=metric, print_function=say_nothing)
+        evaluation.params.catIds = truth.getCatIds()
+        if self.iou_thrs is not None:
+            evaluation.params.iouThrs = self.iou_thrs
+        evaluation.run()
+        stats = dict(zip(FIGURES, map(float, evaluation.stats), strict=True))
+        # (IoU thresholds, recalls, classes, areas, numbers of detections)
+        precision = evaluation.eval['precision'][..., 0, -1]
+        return stats, [mean_of(values) for values in np.moveaxis(precision, 2, 0)]
 
-def _say_nothing(*_: object) -> None:
-    pass
+
+def mean_of(values: np.ndarray) -> float:
+    """Return the mean of figures but for -1, nothing to find; -1 if they are all that."""
+    measured = values[values > -1]
+    return float(measured.mean()) if measured.size else -1.0
+
+
+def say_nothing(*_: object) -> None:
+    """Print nothing of what the engine says."""
 
 
 def _truth_of(sample: dict) -> dict:
@@ -222,25 +249,36 @@ def _truth_of(sample: dict) -> dict:
 
 
 def _detections(results: list[dict]) -> list[dict]:
-    """Return all detections, one image's only once, under the ids of the annotation file."""
-    by_image = {result['img_id']: result for result in results}
+    """Return all detections, under the ids of the annotation file."""
     return [
-        dict(image_id=img_id, label=label, score=score, segmentation=rle, area=area, bbox=box)
-        for img_id, result in by_image.items()
+        dict(
+            image_id=result['img_id'],
+            label=label,
+            score=score,
+            segmentation=rle,
+            area=area,
+            bbox=box,
+        )
+        for result in results
         for score, label, rle, area, box in zip(
             result['scores'],
             result['labels'],
             result['rles'],
             # Of an image's masks together, which is quicker than one by one.
-            coco_mask.area(result['rles']).tolist(),
+            areas_of(result['rles']).tolist(),
             coco_mask.toBbox(result['rles']).tolist(),
             strict=True,
         )
     ]
 
 
-def _found(truth: COCO, detections: list[dict], image_numbers: dict[Identifier, int]) -> COCO:
-    """Return detections as the engine wants them, and as its own `loadRes` would make them."""
+def _found(
+    metric: Metric, truth: COCO, detections: list[dict], image_numbers: dict[Identifier, int]
+) -> COCO:
+    """Return detections as the engine wants them, and as its own `loadRes` would make them.
+
+    As in COCO's results, the size of a detection is the area of what is measured: mask or box.
+    """
     return COCO(
         dict(
             images=truth.dataset['images'],
@@ -250,7 +288,8 @@ def _found(truth: COCO, detections: list[dict], image_numbers: dict[Identifier, 
                     image_id=image_numbers[detection['image_id']],
                     category_id=detection['label'] + 1,
                     iscrowd=0,
-                    **{key: detection[key] for key in ('score', 'segmentation', 'area', 'bbox')},
+                    area=_box_area(detection) if metric == 'bbox' else detection['area'],
+                    **{key: detection[key] for key in ('score', 'segmentation', 'bbox')},
                 )
                 for number, detection in enumerate(detections, start=1)
             ],
@@ -259,16 +298,24 @@ def _found(truth: COCO, detections: list[dict], image_numbers: dict[Identifier, 
     )
 
 
-def _write_results(detections: list[dict], category_ids: Sequence[Identifier], path: str) -> None:
+def _box_area(detection: dict) -> float:
+    *_, width, height = detection['bbox']
+    return width * height
+
+
+def _write_results(results: list[dict], category_ids: Sequence[Identifier], path: str) -> None:
     """Write COCO's list of detections."""
     content = [
         dict(
-            image_id=detection['image_id'],
-            category_id=category_ids[detection['label']],
-            score=detection['score'],
-            segmentation=json_rle(detection['segmentation']),
+            image_id=result['img_id'],
+            category_id=category_ids[label],
+            score=score,
+            segmentation=json_rle(rle),
         )
-        for detection in detections
+        for result in results
+        for score, label, rle in zip(
+            result['scores'], result['labels'], result['rles'], strict=True
+        )
     ]
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(json.dumps(content))

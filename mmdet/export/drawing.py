@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmdet.models.heads import BaseSOLOHead, SOLOHead, SOLOV2Head
-from mmdet.models.heads.decoupled_solo_head import BaseDecoupledHead, draw_lines
+from mmdet.models.heads.decoupled_solo_head import BaseDecoupledHead
 from mmdet.models.heads.features import apply_rows, resize_maps
+from mmdet.models.heads.lines import draw_lines
 from mmdet.models.heads.outputs import HeadOutputs
 
 

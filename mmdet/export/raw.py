@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from mmdet.models.heads import BaseSOLOHead, SOLOHead, SOLOV2Head
-from mmdet.models.heads.decoupled_solo_head import BaseDecoupledHead, draw_lines
+from mmdet.models.heads.decoupled_solo_head import BaseDecoupledHead
+from mmdet.models.heads.lines import draw_lines
 from mmdet.models.heads.outputs import HeadOutputs
 from mmdet.models.postprocess import point_nms
 

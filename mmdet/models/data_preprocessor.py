@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch.nn.functional as F
 from mmengine.model import ImgDataPreprocessor, stack_batch
 from torch import Tensor, nn
@@ -82,6 +83,17 @@ class DetDataPreprocessor(ImgDataPreprocessor):
             for augment in self.batch_augments:
                 inputs, samples = augment(inputs, samples)
         return dict(inputs=in_quickest_order(inputs), data_samples=samples)
+
+    def picture(self, image: Tensor) -> np.ndarray:
+        """Return a (3, H, W) image as it is given to the model as (H, W, 3) uint8 RGB.
+
+        Images are taken to be read as BGR, as those of `LoadImageFromFile` are.
+        """
+        if self._enable_normalize:
+            image = image * self.std + self.mean
+        if not self._channel_conversion:
+            image = image.flip(0)
+        return image.round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().cpu().numpy()
 
     def _normalised(self, image: Tensor) -> Tensor:
         # The base class swaps channels by indices, for which a GPU waits.

@@ -2,7 +2,9 @@
 
 A CPU's convolutions are quicker channels last: on 2 cores of an AMD EPYC with torch 2.15
 `configs/solo/solo_r18_fpn_shapes-cpu.py` trained a seventh faster, and SOLO R50 in a tenth
-less memory. Other devices were not measured, and get images as they come.
+less memory. Other devices were not measured, and get images as they come. `MMDET_CHANNELS_LAST`
+in the environment chooses otherwise, for any device: 1 for this order, 0 for images as they come.
+Weights stay as they are; where PyTorch needs them in the images' order, it copies them.
 
 One kernel of oneDNN's writes past its workspace in this order (uxlfoundation/oneDNN issue 6035;
 measured with torch 2.14.1 and its oneDNN 3.12.0 on an AMD EPYC with AVX-512, also held to AVX2):
@@ -27,6 +29,7 @@ numbers each time, NaN among them, in either order. Held to AVX-512 it is right.
 stride 32 that takes an input 32 pixels wide, such as a strip of 20,000 x 20 becomes.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
@@ -38,8 +41,12 @@ _BLOCK = 16
 
 
 def in_quickest_order(images: Tensor) -> Tensor:
-    """Return (B, C, H, W) images in the order that their device's convolutions are quickest in."""
-    if images.device.type == 'cpu':
+    """Return (B, C, H, W) images in the order that their device's convolutions are quickest in.
+
+    Or in that which `MMDET_CHANNELS_LAST` says.
+    """
+    wanted = os.environ.get('MMDET_CHANNELS_LAST') or str(int(images.device.type == 'cpu'))
+    if wanted != '0':
         return images.contiguous(memory_format=torch.channels_last)
     return images
 

@@ -43,7 +43,7 @@ class View:
 
     Attributes:
         scores: (C, S, S) category scores in [0, 1] of each level.
-        draw: (level, (P,) cells) -> (P, h, w) probabilities of their masks.
+        draw: (level, (P,) cells, on the host) -> (P, h, w) probabilities of their masks.
         strides: of each level; a mask must have more pixels than its level's stride.
         mask_size: (h, w).
         img_shape: (height, width) of the image in the padded input.

@@ -10,7 +10,8 @@ A number that is not finite makes its whole tile of 4 x 4 so, not its neighbours
 """
 
 import os
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -19,8 +20,6 @@ from torch import Tensor
 from ._autograd import AutogradContext
 from ._extension import IS_LOADED
 from ._first_use import checks_kernel, may_use_kernel
-
-_Gradients = tuple[Tensor | None, ...]
 
 
 def conv3x3(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -34,13 +33,34 @@ def conv3x3(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     Returns:
         (B, O, H, W); channels last where the kernel ran.
     """
+    return conv3x3_levels([input], weight, bias)[0]
+
+
+def conv3x3_levels(
+    inputs: Sequence[Tensor], weight: Tensor, bias: Tensor | None = None
+) -> list[Tensor]:
+    """Return the convolutions of images of several sizes by one weight, as `conv3x3` does them.
+
+    The kernel transforms the weight once for all of them, and its gradient back once. Of small
+    images that is most of what it does: see `is_quicker`.
+
+    Args:
+        inputs: (B, C, H, W) of each size, B too may differ.
+        weight: (O, C, 3, 3).
+        bias: (O,), added to each pixel.
+
+    Returns:
+        (B, O, H, W) of each size, the same to the bit as if it were the only one that the kernel
+        convolved.
+    """
     if (
-        _is_served(input, weight, bias)
-        and is_quicker(input, weight)
-        and may_use_kernel('conv3x3', input)
+        inputs
+        and all(_is_served(input, weight, bias) for input in inputs)
+        and is_quicker(inputs, weight)
+        and may_use_kernel('conv3x3', inputs[0])
     ):
-        return torch.ops.mmdet_solo.conv3x3(input, weight, bias)
-    return conv3x3_reference(input, weight, bias)
+        return torch.ops.mmdet_solo.conv3x3(inputs, weight, bias)
+    return [conv3x3_reference(input, weight, bias) for input in inputs]
 
 
 def conv3x3_reference(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -48,26 +68,29 @@ def conv3x3_reference(input: Tensor, weight: Tensor, bias: Tensor | None = None)
     return F.conv2d(input, weight, bias, padding=1)
 
 
-def is_quicker(input: Tensor, weight: Tensor) -> bool:
+def is_quicker(inputs: Sequence[Tensor], weight: Tensor) -> bool:
     """Say whether the kernel is quicker for tensors of these sizes, by what was measured.
 
     With C channels in and out, it multiplies a quarter as often; beside that it transforms each
-    tile of 4 x 4 pixels, in time that grows with C, and the weight, in time that grows with C^2
-    however few tiles there are. So it wants some channels, and tiles for each thread.
+    tile of 4 x 4 pixels, in time that grows with C, and the weight, in time that grows with C^2,
+    as that of a tile's products does, however few tiles there are. So it wants some channels, and
+    tiles for each thread.
 
-    Measured with as many channels out as in, forward and backward, on two quiet cores of an Intel
-    Xeon (torch 2.14.1; `tools/analysis_tools/benchmark_ops.py --ops conv3x3`): with AVX-512 it took
-    0.4 to 0.9 of the time between the limits and 8,400 tiles, and 1.3 times as long with half as
-    many tiles as the limit; held to AVX2, 0.2 to 0.8.
+    Measured with as many channels out as in, CPU time of one core of an Intel Xeon (torch 2.14.1;
+    `tools/analysis_tools/benchmark_ops.py --ops conv3x3 --threads 1 --cpu-time` repeats it): output
+    and both gradients took from 32 tiles on 0.3 to 0.8 of the time with AVX-512, 0.4 to 0.6 held
+    to AVX2. Of 32 tiles in 512 channels, the worst case, the output took 1.06 of the time, the
+    input's gradient 1.11 and the weight's 0.45; of 72 0.83, 0.88 and 0.47. So what is right for one
+    is for the others, and they are not decided apart.
     """
-    batch, in_channels, height, width = input.shape
-    out_channels = weight.shape[0]
-    tiles = batch * -(-height // 4) * -(-width // 4)
+    out_channels, in_channels = weight.shape[:2]
+    pixels = sum(len(each) * each.shape[2] * each.shape[3] for each in inputs)
+    tiles = sum(len(each) * -(-each.shape[2] // 4) * -(-each.shape[3] // 4) for each in inputs)
     return (
         min(in_channels, out_channels) >= 16
-        and tiles >= torch.get_num_threads() * max(32, max(in_channels, out_channels) // 8)
+        and tiles >= 32 * torch.get_num_threads()
         # Of a tile that the image fills by less, too much is computed for nothing.
-        and batch * height * width >= 10 * tiles
+        and pixels >= 10 * tiles
     )
 
 
@@ -92,15 +115,16 @@ def _check_kernel(device: torch.device) -> None:
         numbers = torch.arange(torch.Size(shape).numel(), dtype=torch.float32, device=device)
         return (numbers * 0.7).sin().view(shape)
 
-    tensors = count(2, 19, 9, 30), count(35, 19, 3, 3), count(35)
+    tensors = count(2, 19, 9, 30), count(1, 19, 5, 6), count(35, 19, 3, 3), count(35)
     found, wanted = ([each.clone().requires_grad_() for each in tensors] for _ in range(2))
-    outputs = torch.ops.mmdet_solo.conv3x3(*found), conv3x3_reference(*wanted)
-    grad = count(*outputs[0].shape)
+    outputs = torch.ops.mmdet_solo.conv3x3(found[:2], *found[2:])
+    references = [conv3x3_reference(input, *wanted[2:]) for input in wanted[:2]]
+    grads = [count(*output.shape) for output in outputs]
     for pair in (
-        outputs,
+        *zip(outputs, references, strict=True),
         *zip(
-            torch.autograd.grad(outputs[0], found, grad),
-            torch.autograd.grad(outputs[1], wanted, grad),
+            torch.autograd.grad(outputs, found, grads),
+            torch.autograd.grad(references, wanted, grads),
             strict=True,
         ),
     ):
@@ -109,45 +133,59 @@ def _check_kernel(device: torch.device) -> None:
 
 
 # The three ops are each other's gradients: a convolution is linear in its images and in its weight.
+# Each takes images of several sizes; the gradients of some of them may not be asked for.
 
 
 class _Context(AutogradContext, Protocol):
-    needs_input_grad: tuple[bool, ...]
+    needs_input_grad: tuple[Any, ...]
 
 
-def _save_two(ctx: _Context, inputs: tuple, output: Tensor) -> None:
-    ctx.save_for_backward(*inputs[:2])
+def _save_two(ctx: _Context, inputs: tuple, output: object) -> None:
+    first, second = inputs[:2]
+    ctx.save_for_backward(*first, *(second if isinstance(second, list) else [second]))
 
 
-def _backward(ctx: _Context, grad: Tensor) -> _Gradients:
+def _backward(ctx: _Context, grads: list[Tensor]) -> tuple:
     ops = torch.ops.mmdet_solo
-    input, weight = ctx.saved_tensors
-    of_input, of_weight, of_bias = ctx.needs_input_grad
+    *inputs, weight = ctx.saved_tensors
+    of_inputs, of_weight, of_bias = ctx.needs_input_grad
     return (
-        ops.conv3x3_input_gradient(grad, weight) if of_input else None,
-        ops.conv3x3_weight_gradient(grad, input) if of_weight else None,
-        grad.sum((0, 2, 3)) if of_bias else None,
+        _asked_for(of_inputs, grads, lambda some: ops.conv3x3_input_gradient(some, weight)),
+        ops.conv3x3_weight_gradient(grads, inputs) if of_weight else None,
+        sum(grad.sum((0, 2, 3)) for grad in grads) if of_bias else None,
     )
 
 
-def _input_gradient_backward(ctx: _Context, other: Tensor) -> _Gradients:
+def _input_gradient_backward(ctx: _Context, others: list[Tensor]) -> tuple:
     ops = torch.ops.mmdet_solo
-    grad, weight = ctx.saved_tensors
-    of_grad, of_weight = ctx.needs_input_grad
+    *grads, weight = ctx.saved_tensors
+    of_grads, of_weight = ctx.needs_input_grad
     return (
-        ops.conv3x3(other, weight, None) if of_grad else None,
-        ops.conv3x3_weight_gradient(grad, other) if of_weight else None,
+        _asked_for(of_grads, others, lambda some: ops.conv3x3(some, weight, None)),
+        ops.conv3x3_weight_gradient(grads, others) if of_weight else None,
     )
 
 
-def _weight_gradient_backward(ctx: _Context, other: Tensor) -> _Gradients:
+def _weight_gradient_backward(ctx: _Context, other: Tensor) -> tuple:
     ops = torch.ops.mmdet_solo
-    grad, input = ctx.saved_tensors
-    of_grad, of_input = ctx.needs_input_grad
+    half = len(ctx.saved_tensors) // 2
+    grads, inputs = ctx.saved_tensors[:half], ctx.saved_tensors[half:]
+    of_grads, of_inputs = ctx.needs_input_grad
     return (
-        ops.conv3x3(input, other, None) if of_grad else None,
-        ops.conv3x3_input_gradient(grad, other) if of_input else None,
+        _asked_for(of_grads, inputs, lambda some: ops.conv3x3(some, other, None)),
+        _asked_for(of_inputs, grads, lambda some: ops.conv3x3_input_gradient(some, other)),
     )
+
+
+def _asked_for(
+    asked: Sequence[bool],
+    levels: Sequence[Tensor],
+    compute: Callable[[list[Tensor]], Sequence[Tensor]],
+) -> list[Tensor | None]:
+    """Return what an op gives for the levels that are asked for, and None for the others."""
+    chosen = [level for level, is_asked in zip(levels, asked, strict=True) if is_asked]
+    found = iter(compute(chosen) if chosen else ())
+    return [next(found) if is_asked else None for is_asked in asked]
 
 
 if IS_LOADED:
@@ -158,18 +196,20 @@ if IS_LOADED:
     ):
         torch.library.register_autograd(f'mmdet_solo::{_op}', _gradients, setup_context=_save_two)
 
-    def _images(like: Tensor, channels: int) -> Tensor:
-        batch, _, height, width = like.shape
-        return like.new_empty(batch, height, width, channels).permute(0, 3, 1, 2)
+    def _images(like: Sequence[Tensor], channels: int) -> list[Tensor]:
+        return [
+            each.new_empty(len(each), *each.shape[2:], channels).permute(0, 3, 1, 2)
+            for each in like
+        ]
 
     @torch.library.register_fake('mmdet_solo::conv3x3')
-    def _(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return _images(input, weight.shape[0])
+    def _(inputs: list[Tensor], weight: Tensor, bias: Tensor | None) -> list[Tensor]:
+        return _images(inputs, weight.shape[0])
 
     @torch.library.register_fake('mmdet_solo::conv3x3_input_gradient')
-    def _(grad: Tensor, weight: Tensor) -> Tensor:
-        return _images(grad, weight.shape[1])
+    def _(grads: list[Tensor], weight: Tensor) -> list[Tensor]:
+        return _images(grads, weight.shape[1])
 
     @torch.library.register_fake('mmdet_solo::conv3x3_weight_gradient')
-    def _(grad: Tensor, input: Tensor) -> Tensor:
-        return grad.new_empty(grad.shape[1], input.shape[1], 3, 3)
+    def _(grads: list[Tensor], inputs: list[Tensor]) -> Tensor:
+        return grads[0].new_empty(grads[0].shape[1], inputs[0].shape[1], 3, 3)

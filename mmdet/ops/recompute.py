@@ -95,15 +95,15 @@ def can_be_recomputed(
     )
 
 
-def recomputes(input: Tensor) -> AbstractContextManager:
-    """Return a context whose operations do not keep `input`, if it can be computed again.
+def recomputes(*inputs: Tensor) -> AbstractContextManager:
+    """Return a context whose operations do not keep `inputs`, if they can be computed again.
 
-    `input` may be a view. Its gradients can be differentiated as far as those of what computed it.
+    They may be views. Their gradients can be differentiated as far as those of what computed them.
     Inside, other hooks on what autograd saves, such as those of `torch.utils.checkpoint`, see
     nothing of these operations.
     """
     # A compiler decides itself what it keeps.
-    if torch.compiler.is_compiling() or _recipe(input) is None:
+    if torch.compiler.is_compiling() or all(_recipe(input) is None for input in inputs):
         return nullcontext()
     return saved_tensors_hooks(_pack, _unpack)
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from .masks import BitmapMasks, PackedMasks, box_around
-from .segmentation import Segmentation, as_rle, draw_columns
+from .segmentation import Segmentation, as_rle, draw_columns, run_lengths
 
 _NOWHERE = -1  # of rows and columns that show no part of the run lengths' image
 
@@ -90,8 +90,36 @@ class CodedMasks(BitmapMasks):
     @property
     def areas(self) -> np.ndarray:
         """(N,) numbers of pixels."""
-        areas = [part.bitmap.sum(dtype=np.int64) for part in self._parts()]
-        return np.array(areas, np.int64)
+        return self.moments()[:, 0]
+
+    def moments(self) -> np.ndarray:
+        """Return (N, 3) int64: each mask's number of pixels, and the sums of their y and x.
+
+        Nothing is drawn: they are differences, at the ends of runs, of sums over all pixels before.
+        """
+        if not self.rles:
+            return np.zeros((0, 3), np.int64)
+        height, width = self.rles[0]['size']
+        each_row, by_row = _shown_times(self._rows, height)
+        each_column, by_column = _shown_times(self._columns, width)
+        rows_before, y_before = _sums_before(each_row), _sums_before(by_row)
+        columns_before, x_before = _sums_before(each_column), _sums_before(by_column)
+        each_column, by_column = np.append(each_column, 0), np.append(by_column, 0)
+
+        ends = [run_lengths(rle['counts']).cumsum() for rle in self.rles]
+        ends = [each[: len(each) // 2 * 2] for each in ends]  # runs of ones begin and end in turn
+        # Run lengths go down the columns. Of those before a run's end all rows count.
+        column, row = np.divmod(np.concatenate(ends), height)
+        before = np.stack(
+            (
+                columns_before[column] * rows_before[-1] + each_column[column] * rows_before[row],
+                columns_before[column] * y_before[-1] + each_column[column] * y_before[row],
+                x_before[column] * rows_before[-1] + by_column[column] * rows_before[row],
+            )
+        )
+        sums = np.pad((before[:, 1::2] - before[:, ::2]).cumsum(1), ((0, 0), (1, 0)))
+        last = np.cumsum([len(each) // 2 for each in ends])
+        return np.diff(sums[:, last], prepend=0).T
 
     def resize(self, shape: tuple[int, int]) -> 'CodedMasks':
         """Resize to `shape` (height, width) by the nearest pixel."""
@@ -174,6 +202,18 @@ def _draw(rle: dict, rows: np.ndarray, columns: np.ndarray) -> _Part:
     # Pixels of a column lie side by side here, so that taking columns is quick.
     taken = drawn[columns[x1:x2] - first, top:bottom]
     return _Part((x1, y1, x2, y2), cv2.transpose(taken), rows[y1:y2] - top)
+
+
+def _shown_times(shown: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return how often each of `number` rows is shown, and the sum of the places where; int64."""
+    places = np.flatnonzero(shown != _NOWHERE)
+    times = np.bincount(shown[places], minlength=number)
+    # float64 holds sums of a side's pixels exactly.
+    return times, np.bincount(shown[places], places, minlength=number).astype(np.int64)
+
+
+def _sums_before(values: np.ndarray) -> np.ndarray:
+    return np.append(0, values.cumsum())
 
 
 def _where(shown: np.ndarray, first: int, last: int) -> tuple[int, int]:

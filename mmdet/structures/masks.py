@@ -12,6 +12,8 @@ from mmengine.structures import BaseDataElement
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
+from .segmentation import areas_of
+
 
 class BitmapMasks:
     """(N, H, W) uint8 bitmaps of one image, for the transforms of a data pipeline.
@@ -40,6 +42,11 @@ class BitmapMasks:
     def areas(self) -> np.ndarray:
         """(N,) numbers of pixels."""
         return self.masks.sum((1, 2), dtype=np.int64)
+
+    def moments(self) -> np.ndarray:
+        """Return (N, 3) int64: each mask's number of pixels, and the sums of their y and x."""
+        moments = [moments_of(mask) for mask in self.masks]
+        return np.array(moments, np.int64).reshape(-1, 3)
 
     def resize(self, shape: tuple[int, int]) -> 'BitmapMasks':
         """Resize to `shape` (height, width) by the nearest pixel."""
@@ -84,6 +91,23 @@ def box_around(mask: np.ndarray) -> tuple[int, int, int, int]:
     if not len(rows):
         return 0, 0, 0, 0
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def moments_of(mask: np.ndarray, corner: tuple[int, int] = (0, 0)) -> tuple[int, int, int]:
+    """Return how many pixels an (h, w) bitmap has, and the sums of their y and of their x.
+
+    Args:
+        mask: the bitmap.
+        corner: (x, y) where its top left pixel lies in the image.
+    """
+    by_row, by_column = (mask.sum(axis, dtype=np.int64) for axis in (1, 0))
+    area = int(by_row.sum())
+    x, y = corner
+    return (
+        area,
+        int(by_row @ np.arange(len(by_row))) + y * area,
+        int(by_column @ np.arange(len(by_column))) + x * area,
+    )
 
 
 class PackedMasks(BaseDataElement):
@@ -159,6 +183,19 @@ class PackedMasks(BaseDataElement):
                 bitmap[y1:y2, x1:x2] = part.reshape(y2 - y1, -1)[:, : x2 - x1]
         return bitmaps
 
+    def moments(self) -> np.ndarray:
+        """Return (N, 3) int64: each mask's number of pixels, and the sums of their y and x.
+
+        Nothing outside of the masks' boxes is drawn.
+        """
+        moments = np.zeros((len(self), 3), np.int64)
+        parts = self._parts(self.bits.cpu())
+        for moment, part, (x1, y1, x2, y2) in zip(moments, parts, self.boxes.tolist(), strict=True):
+            if x1 < x2:
+                rows = part.reshape(y2 - y1, -1).numpy()
+                moment[:] = moments_of(np.unpackbits(rows, axis=1, count=x2 - x1), (x1, y1))
+        return moments
+
     def _parts(self, values: Tensor) -> Sequence[Tensor]:
         """Split values of each byte of the bits into those of the N masks."""
         x1, y1, x2, y2 = self.boxes.T
@@ -211,7 +248,7 @@ class RLEMasks:
     @property
     def areas(self) -> np.ndarray:
         """(N,) numbers of pixels."""
-        return np.asarray(coco_mask.area(self.rles), np.int64).reshape(-1)
+        return areas_of(self.rles)
 
     def get_bboxes(self) -> np.ndarray:
         """Return the (N, 4) float32 xyxy boxes around the masks, zeros for an empty one."""

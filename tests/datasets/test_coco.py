@@ -316,6 +316,14 @@ def test_missing_pictures_are_named_before_training(content, write, tmp_path):
         reopen(tmp_path, content)
 
 
+def test_pictures_are_found_though_the_file_was_written_elsewhere(content, write, tmp_path, logged):
+    write(content)
+    for image in content['images']:
+        image['file_name'] = f'C:\\me\\{image["file_name"]}'
+    assert reopen(tmp_path, content, test_mode=True)[3]['inputs'].shape == (3, 40, 60)
+    assert '5 repaired: 5 images named by a path of another place' in logged.text
+
+
 def test_a_folder_that_cannot_be_listed_is_trusted(content, write, tmp_path, monkeypatch):
     write(content)
 

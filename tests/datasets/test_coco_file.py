@@ -411,7 +411,6 @@ CVAT = """{
     [
         (ROBOFLOW, 1, '1 without a mask (first: annotation 1 of image 0)'),
         (LABEL_STUDIO, 1, None),
-        (CVAT, 1, '1 without a mask (first: annotation 2 of image 1)'),
     ],
 )
 def test_files_of_other_programs(tmp_path, text, number, said):
@@ -421,6 +420,55 @@ def test_files_of_other_programs(tmp_path, text, number, said):
     assert len(coco.annotations) == number
     assert list(category_labels(coco, ('bolt',)).values()) == [0]
     assert coco.findings.summary() == (f'1 left out: {said}' if said else '')
+
+
+def test_masks_painted_in_cvat_are_objects(tmp_path):
+    """By hand or by its SAM tool; their `iscrowd` says no more than that they are no outlines."""
+    (tmp_path / 'a.json').write_text(CVAT)
+    coco = read_coco_file(str(tmp_path / 'a.json'))
+    (painted,) = coco.annotations
+    assert painted['iscrowd'] == 0 and painted['area'] == 30
+    assert coco.findings.summary() == (
+        '1 left out: 1 without a mask (first: annotation 2 of image 1); '
+        '1 repaired: 1 masks painted in CVAT, which marks all such "iscrowd": taken as objects '
+        '(first: annotation 1 of image 1)'
+    )
+    content = json.loads(CVAT)
+    content['annotations'][0]['attributes'] = {}  # of another program, or COCO's own
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    assert read_coco_file(str(tmp_path / 'a.json')).annotations[0]['iscrowd'] == 1
+
+
+# https://github.com/HumanSignal/label-studio-sdk, converter/exports/brush_to_coco.py: images and
+# annotations that are left out leave gaps, a mask in two parts is two annotations, a rectangle has
+# no mask.
+LABEL_STUDIO_BRUSH = """{
+ "images": [{"id": 2, "file_name": "a.jpg", "path": "/data/upload/3/a.jpg",
+             "width": 60, "height": 40},
+            {"id": 5, "file_name": "b.jpg", "path": "/data/upload/3/b.jpg",
+             "width": 60, "height": 40}],
+ "annotations": [{"id": 4, "image_id": 2, "category_id": 1, "iscrowd": 0, "annotator": "me",
+                  "segmentation": [[10, 10, 10, 29, 29, 29, 29, 10]],
+                  "area": 361, "bbox": [10, 10, 20, 20]},
+                 {"id": 9, "image_id": 5, "category_id": 2, "iscrowd": 0, "annotator": "me",
+                  "segmentation": [[40, 10, 40, 29, 50, 29]], "area": 95,
+                  "bbox": [40, 10, 11, 20]},
+                 {"id": 11, "image_id": 5, "category_id": 1, "iscrowd": 0, "annotator": "me",
+                  "segmentation": [], "area": 100.0, "bbox": [1.0, 1.0, 10.0, 10.0]}],
+ "categories": [{"id": 1, "name": "bolt", "supercategory": "", "color": "#12ab3f", "metadata": {}},
+                {"id": 2, "name": "nut", "supercategory": "", "color": "#ab123f", "metadata": {}}],
+ "info": {"year": 2025, "version": "1.0", "description": "Converted from Label Studio"}}"""
+
+
+def test_ids_with_gaps_of_label_studio(tmp_path):
+    (tmp_path / 'a.json').write_text(LABEL_STUDIO_BRUSH)
+    coco = read_coco_file(str(tmp_path / 'a.json'))
+    assert [image['id'] for image in coco.images] == [2, 5]
+    assert [(each['id'], each['image_id']) for each in coco.annotations] == [(4, 2), (9, 5)]
+    assert category_labels(coco, ('nut', 'bolt')) == {2: 0, 1: 1}
+    assert coco.findings.summary() == (
+        '1 left out: 1 without a mask (first: annotation 11 of image 5)'
+    )
 
 
 def test_nothing_that_was_given_is_changed(content):

@@ -2,6 +2,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -85,7 +86,7 @@ def test_the_splits_share_no_image(root):
 
 def test_an_image_that_cannot_be_written_is_an_error(tmp_path):
     with pytest.raises(OSError, match=r'cannot write .*none/000000000001\.jpg'):
-        shapes._write_image(0, tmp_path / 'none', (0, 0))
+        shapes._write_image(0, folder=tmp_path / 'none', seed=(0, 0), draw=shapes.draw_image)
 
 
 def test_an_interrupted_drawing_leaves_nothing(tmp_path, monkeypatch):
@@ -145,3 +146,22 @@ def test_the_command_refuses_a_folder_in_use(tmp_path):
     assert result.returncode == 2
     assert result.stderr == f'error: {tmp_path} exists already and is not an empty folder\n'
     assert [path.name for path in tmp_path.iterdir()] == ['precious.txt']
+
+
+def test_other_sizes_and_numbers(tmp_path):
+    shapes.draw_dataset(tmp_path / 'tiny', 12, 1, max_objects=40, sizes=(10, 14))
+    content = json.loads((tmp_path / 'tiny/annotations/instances_train2017.json').read_text())
+    scales = [(each['bbox'][2] * each['bbox'][3]) ** 0.5 for each in content['annotations']]
+    numbers = Counter(each['image_id'] for each in content['annotations'])
+    assert 12 < max(numbers.values()) <= 40
+    assert (
+        6 < max(scales) <= 17
+    )  # of what is seen: an object may be hidden in part, or off by a pixel
+
+
+@pytest.mark.parametrize(
+    'changes', [dict(max_objects=0), dict(max_objects=256), dict(sizes=(9, 8))]
+)
+def test_sizes_and_numbers_that_are_none(tmp_path, changes):
+    with pytest.raises(ValueError, match='max_objects must be'):
+        shapes.draw_dataset(tmp_path / 'none', 1, 1, **changes)

@@ -39,7 +39,7 @@ def test_all_classes_but_three_are_concave(name):
 
 def test_small_and_large_sizes_occur():
     rng = np.random.default_rng(3)
-    sizes = [shapes_image._random_size(rng) for _ in range(1000)]
+    sizes = [shapes_image._random_size(rng, shapes_image.SIZE_RANGE) for _ in range(1000)]
     smallest, largest = shapes_image.SIZE_RANGE
     assert smallest <= min(sizes) < 16
     assert 180 < max(sizes) <= largest

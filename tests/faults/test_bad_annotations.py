@@ -322,6 +322,21 @@ def test_pictures_that_cannot_be_used(write, capsys, tmp_path, kind):
     assert check(capsys, tmp_path / 'fixed.json', *images)[0] == 0
 
 
+def test_names_of_another_machine(write, capsys, tmp_path):
+    content = sound()
+    for image in content['images']:
+        image['file_name'] = f'C:\\me\\{image["file_name"]}'
+    path, fixed = write(content), tmp_path / 'fixed.json'
+    code, lines = check(capsys, path, '--images', tmp_path / 'img', '--fix', fixed)
+    assert code == 1
+    where = (
+        f'image 3 (C:\\me\\3.jpg): images named by a path of another place: taken from {tmp_path}'
+    )
+    assert any(line.startswith(f'{path}: repaired: {where}/img') for line in lines), lines
+    assert json.loads(fixed.read_text())['images'] == sound()['images']
+    assert train_on(path)[2]['inputs'].shape == (3, HEIGHT, WIDTH)
+
+
 def test_fixing_changes_nothing_that_is_sound(write, capsys, tmp_path):
     path = write(sound())
     code, lines = check(capsys, path, '--images', tmp_path / 'img', '--fix', tmp_path / 'b.json')

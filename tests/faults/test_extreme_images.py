@@ -11,12 +11,12 @@ from tests.processes import run_tool
 # times what was measured: see docs/reliability.md. As bitmaps, the masks alone of the last two
 # take 2.9 and 3.2 GB.
 LIMITS = dict(
-    usual=dict(train=400, test=600),
-    flat=dict(train=200, test=200),
-    high=dict(train=200, test=200),
-    pixel=dict(train=300, test=500),
+    usual=dict(train=250, test=450),
+    flat=dict(train=100, test=100),
+    high=dict(train=100, test=100),
+    pixel=dict(train=200, test=400),
     large=dict(train=1400, test=1300),
-    crowded=dict(train=3000, test=1100),
+    crowded=dict(train=2300, test=550),
 )
 
 

@@ -50,6 +50,14 @@ def test_on_a_cpu_images_come_in_the_order_of_its_convolutions():
     )
 
 
+@pytest.mark.parametrize(('chosen', 'is_last'), [('', True), ('1', True), ('0', False)])
+def test_the_order_can_be_chosen(chosen, is_last, monkeypatch):
+    monkeypatch.setenv('MMDET_CHANNELS_LAST', chosen)
+    inputs = preprocess(batch(), size=(64, 64))['inputs']
+    assert inputs.is_contiguous(memory_format=torch.channels_last) == is_last
+    assert inputs.is_contiguous() != is_last
+
+
 SETTINGS = [
     dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True),
     dict(mean=[100.0], std=[50.0], pad_value=-1),
@@ -166,3 +174,19 @@ def test_without_annotations():
     result = preprocess(data, size=(64, 96))
     assert result['inputs'].shape == (1, 3, 64, 96)
     assert result['data_samples'] is None
+
+
+@pytest.mark.parametrize('mean', [None, [123.675, 116.28, 103.53]])
+@pytest.mark.parametrize('bgr_to_rgb', [False, True])
+def test_a_picture_of_what_the_model_is_given_is_the_image_as_rgb(mean, bgr_to_rgb):
+    preprocessor = DetDataPreprocessor(
+        mean=mean, std=mean and [58.395, 57.12, 57.375], bgr_to_rgb=bgr_to_rgb, pad_size_divisor=32
+    )
+    data = batch()
+    given = preprocessor(data, training=True)['inputs']
+    for image, model_input in zip(data['inputs'], given, strict=True):
+        height, width = image.shape[1:]
+        picture = preprocessor.picture(model_input)
+        assert picture.shape == (96, 128, 3)
+        assert picture.dtype == 'uint8'
+        assert (picture[:height, :width] == image.flip(0).permute(1, 2, 0).numpy()).all()

@@ -4,13 +4,13 @@ import sys
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mmdet.models.layers import DeformConv2d
 from mmdet.models.memory_format import guard_strided_convolutions, overflowing_convolutions
 from mmdet.registry import MODELS
 from tests.conftest import REPO
-from tests.samples import batch_of, sample_of
+from tests.samples import HEADS, batch_of, sample_of
 
 # A heap that was written past is noticed when memory is next taken or given back.
 THIRTY_STEPS = """
@@ -156,6 +156,32 @@ def test_a_detector_guards_its_parts_and_those_that_replace_them(tiny_model):
         conv(torch.zeros(1, 8, 8, 8))
     assert read == [(7, 7), (7, 7)]
     assert len(second._forward_pre_hooks) == 1
+
+
+@pytest.mark.parametrize('head', ['solo', 'decoupled', 'solov2'])
+def test_an_order_is_chosen_for_any_device_and_the_model_learns_the_same(
+    tiny_model, other_device, head, monkeypatch
+):
+    tiny_model['mask_head'].update(HEADS[head])
+    model = MODELS.build(tiny_model).train().to(other_device)
+    batch = batch_of([sample_of([(8, 8, 60, 60)]), sample_of([(20, 9, 99, 90)])])
+
+    def learnt(chosen: str) -> tuple[dict[str, Tensor], list[Tensor]]:
+        monkeypatch.setenv('MMDET_CHANNELS_LAST', chosen)
+        data = model.data_preprocessor(batch, True)
+        order = torch.channels_last if chosen == '1' else torch.contiguous_format
+        assert data['inputs'].is_contiguous(memory_format=order)
+        levels.clear()
+        losses = model(**data, mode='loss')
+        assert all(level.is_contiguous(memory_format=order) for level in levels)
+        sum(losses.values()).backward()
+        gradients = [each.grad.cpu() for each in model.parameters() if each.requires_grad]
+        model.zero_grad()
+        return {name: loss.detach().cpu() for name, loss in losses.items()}, gradients
+
+    levels = []
+    model.backbone.register_forward_hook(lambda *args: levels.extend(args[2]))
+    torch.testing.assert_close(learnt('1'), learnt('0'), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])

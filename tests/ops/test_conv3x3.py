@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.library import opcheck
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmdet.ops import conv3x3
+from mmdet.ops import conv3x3, conv3x3_levels
 from mmdet.ops._extension import has_kernel
 from mmdet.ops._first_use import may_use_kernel
+from mmdet.ops.conv3x3 import is_quicker
 
 OPS = torch.ops.mmdet_solo
 # (B, C, O, H, W): tiles that are not full, channels that do not fill a vector or a panel, more of
@@ -58,6 +59,11 @@ def output_and_gradients(conv: Callable, case: tuple[Tensor, ...]) -> list[Tenso
     return [output, *torch.autograd.grad(output, leaves, grad)]
 
 
+def kernel_conv(images: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """What `conv3x3` does, always by the kernel."""
+    return OPS.conv3x3([images], weight, bias)[0]
+
+
 def by_pytorch(images: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.conv2d(images, weight, bias, padding=1)
 
@@ -90,20 +96,20 @@ def called_ops(run: Callable[[], object]) -> set[str]:
 def test_kernel_is_pytorchs_in_float64(kernel, shape):
     case = random_case(shape)
     wanted = output_and_gradients(by_pytorch, tuple(each.double() for each in case))
-    assert_close(output_and_gradients(OPS.conv3x3, case), wanted)
+    assert_close(output_and_gradients(kernel_conv, case), wanted)
 
 
 def test_its_error_is_what_the_documentation_says(kernel):
     case = random_case((1, 256, 64, 32, 40))
     wanted = output_and_gradients(by_pytorch, tuple(each.double() for each in case))
-    found = output_and_gradients(OPS.conv3x3, case)
+    found = output_and_gradients(kernel_conv, case)
     errors = [(a - b).abs().max() / b.abs().max() for a, b in zip(found, wanted, strict=True)]
     assert max(errors[:3]) < 2e-6
 
 
 def test_any_order_in_memory(kernel):
     images, weight, bias, grad = random_case((2, 20, 36, 10, 11))
-    wanted = output_and_gradients(OPS.conv3x3, (images, weight, bias, grad))
+    wanted = output_and_gradients(kernel_conv, (images, weight, bias, grad))
     strided = (
         images.contiguous(memory_format=torch.channels_last),
         weight.contiguous(memory_format=torch.channels_last),
@@ -111,24 +117,25 @@ def test_any_order_in_memory(kernel):
         grad.transpose(2, 3).contiguous().transpose(2, 3),
     )
     found = [
-        OPS.conv3x3(*strided[:3]),
-        OPS.conv3x3_input_gradient(strided[3], strided[1]),
-        OPS.conv3x3_weight_gradient(strided[3], strided[0]),
+        kernel_conv(*strided[:3]),
+        OPS.conv3x3_input_gradient([strided[3]], strided[1])[0],
+        OPS.conv3x3_weight_gradient([strided[3]], [strided[0]]),
     ]
     for one, other in zip(found, wanted, strict=False):
         assert torch.equal(one, other)
     assert found[0].is_contiguous(memory_format=torch.channels_last)
     # The gradient of a sum is one number, expanded.
     one = images.clone().requires_grad_()
-    OPS.conv3x3(one, weight, None).sum().backward()
-    torch.testing.assert_close(one.grad, OPS.conv3x3_input_gradient(torch.ones_like(grad), weight))
+    kernel_conv(one, weight, None).sum().backward()
+    (wanted,) = OPS.conv3x3_input_gradient([torch.ones_like(grad)], weight)
+    torch.testing.assert_close(one.grad, wanted)
 
 
 @pytest.mark.parametrize('shape', [(0, 4, 5, 6, 6), (2, 0, 3, 5, 5), (2, 3, 0, 5, 5)])
 def test_nothing_to_do(kernel, shape):
     images, weight, bias, grad = random_case(shape)
     output, of_images, of_weight, of_bias = output_and_gradients(
-        OPS.conv3x3, (images, weight, bias, grad)
+        kernel_conv, (images, weight, bias, grad)
     )
     assert torch.equal(output, bias[:, None, None].expand_as(grad))
     for found, like in ((of_images, images), (of_weight, weight), (of_bias, bias)):
@@ -143,8 +150,8 @@ def test_any_number_of_threads(kernel, shape):
     found = {}
     for threads in (1, 2, 3, 10):
         torch.set_num_threads(threads)
-        found[threads] = output_and_gradients(OPS.conv3x3, case)
-        again = output_and_gradients(OPS.conv3x3, case)
+        found[threads] = output_and_gradients(kernel_conv, case)
+        again = output_and_gradients(kernel_conv, case)
         assert all(map(torch.equal, found[threads], again))
         assert all(map(torch.equal, found[threads][:2], found[1][:2]))
         assert_close(found[threads], found[1])
@@ -152,10 +159,10 @@ def test_any_number_of_threads(kernel, shape):
 
 def test_calls_from_several_threads(kernel):
     cases = [random_case((1, 20 + i, 30, 20, 21)) for i in range(4)]
-    wanted = [output_and_gradients(OPS.conv3x3, case) for case in cases]
+    wanted = [output_and_gradients(kernel_conv, case) for case in cases]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(3):
-            found = list(pool.map(lambda case: output_and_gradients(OPS.conv3x3, case), cases))
+            found = list(pool.map(lambda case: output_and_gradients(kernel_conv, case), cases))
             for one, other in zip(found, wanted, strict=True):
                 assert all(map(torch.equal, one, other))
 
@@ -163,7 +170,7 @@ def test_calls_from_several_threads(kernel):
 def test_a_number_that_is_not_finite_is_not_hidden(kernel):
     images, weight, _, _ = random_case((1, 3, 4, 12, 12))
     images[0, 1, 5, 5] = float('nan')
-    lost = OPS.conv3x3(images, weight, None).isnan()
+    lost = kernel_conv(images, weight, None).isnan()
     assert lost[0, :, 4:7, 4:7].all()
     # The tiles that read it: those that hold one of the pixels around it
     assert not lost[0, :, :, 8:].any() and not lost[0, :, 8:].any() and not lost[0, :, :4].any()
@@ -177,7 +184,7 @@ def test_older_instructions_give_the_same(kernel, instructions, environment, tmp
     program = f"""
 import torch
 from mmdet.ops._extension import has_kernel, warn_of_slow_ops
-from tests.ops.test_conv3x3 import OPS, output_and_gradients, conv3x3, by_pytorch
+from tests.ops.test_conv3x3 import OPS, output_and_gradients, conv3x3, kernel_conv, by_pytorch
 cases = torch.load('cases.pt')
 if {instructions!r} == 'default':
     assert OPS.conv3x3_instructions() == '' and not has_kernel('conv3x3', torch.empty(0))
@@ -185,7 +192,7 @@ if {instructions!r} == 'default':
     warn_of_slow_ops('cpu')
 else:
     print(OPS.conv3x3_instructions())
-    torch.save([output_and_gradients(OPS.conv3x3, case) for case in cases], 'found.pt')
+    torch.save([output_and_gradients(kernel_conv, case) for case in cases], 'found.pt')
 """
     done = subprocess.run(
         [sys.executable, '-c', program],
@@ -200,7 +207,7 @@ else:
         return
     assert done.stdout == 'avx2\n'
     for case, found in zip(cases, torch.load(tmp_path / 'found.pt'), strict=True):
-        assert_close(found, output_and_gradients(OPS.conv3x3, case))
+        assert_close(found, output_and_gradients(kernel_conv, case))
 
 
 def test_gradients_of_the_reference():
@@ -220,14 +227,14 @@ def test_gradients_of_gradients(kernel):
         total = sum((grad / 10).sin().sum() for grad in grads)
         return list(torch.autograd.grad(total, (images, weight, bias)))
 
-    assert_close(penalty(OPS.conv3x3, torch.float32), penalty(by_pytorch, torch.float64))
+    assert_close(penalty(kernel_conv, torch.float32), penalty(by_pytorch, torch.float64))
 
 
 def test_only_the_gradients_that_are_asked_for(kernel):
     images, weight, bias, grad = random_case((1, 4, 4, 8, 8))
     for leaf, op in ((images, 'conv3x3_input_gradient'), (weight, 'conv3x3_weight_gradient')):
         leaf.requires_grad_()
-        output = OPS.conv3x3(images, weight, bias)
+        output = kernel_conv(images, weight, bias)
         assert called_ops(lambda out=output: out.backward(grad)) == {op}
         leaf.requires_grad_(False)
 
@@ -237,10 +244,11 @@ def test_registrations(kernel, needs_grad):
     images, weight, bias, grad = (
         each.requires_grad_(needs_grad) for each in random_case((2, 5, 4, 6, 7))
     )
-    opcheck(OPS.conv3x3.default, (images, weight, bias))
-    opcheck(OPS.conv3x3.default, (images, weight, None))
-    opcheck(OPS.conv3x3_input_gradient.default, (grad, weight))
-    opcheck(OPS.conv3x3_weight_gradient.default, (grad, images))
+    others, other_grad = torch.randn(1, 5, 4, 3), torch.randn(1, 4, 4, 3)
+    opcheck(OPS.conv3x3.default, ([images], weight, bias))
+    opcheck(OPS.conv3x3.default, ([others, images], weight, None))
+    opcheck(OPS.conv3x3_input_gradient.default, ([grad, other_grad], weight))
+    opcheck(OPS.conv3x3_weight_gradient.default, ([grad, other_grad], [images, others]))
 
 
 def test_large_shapes_are_the_kernels(kernel):
@@ -256,14 +264,48 @@ def test_large_shapes_are_the_kernels(kernel):
         (1, 3, 32, 48, 64),
         (1, 32, 3, 48, 64),
         (1, 32, 32, 1, 999),
-        (1, 640, 16, 32, 32),
-        (1, 16, 640, 32, 32),
+        (1, 32, 32, 16, 28),
     ],
 )
 def test_small_shapes_are_pytorchs(kernel, shape):
     images, weight, bias, _ = random_case(shape)
     assert called_ops(lambda: conv3x3(images, weight, bias)) == set()
     assert torch.equal(conv3x3(images, weight, bias), by_pytorch(images, weight, bias))
+
+
+def test_small_shapes_together_are_the_kernels(kernel):
+    grids, weight, bias = [torch.randn(1, 32, s, s) for s in (24, 16, 12)], *random_case(QUICK)[1:3]
+    assert not any(is_quicker([grid], weight) for grid in grids[1:])
+    assert called_ops(lambda: conv3x3_levels(grids, weight, bias)) == set()
+    grids.append(torch.randn(1, 32, 8, 12))
+    assert called_ops(lambda: conv3x3_levels(grids, weight, bias)) == {'conv3x3'}
+    alone = [kernel_conv(grid, weight, bias) for grid in grids]
+    assert all(map(torch.equal, conv3x3_levels(grids, weight, bias), alone))
+    assert conv3x3_levels([], weight, bias) == []
+
+
+@pytest.mark.parametrize('threads', [1, 3])
+def test_levels_learn_what_each_alone_does(kernel, threads):
+    """Of one there is no image, and one is not trained."""
+    torch.set_num_threads(threads)
+    sizes = [(2, 8, 9), (0, 4, 4), (1, 1, 1), (3, 5, 130)]
+    levels = [torch.randn(batch, 20, *size, requires_grad=True) for batch, *size in sizes]
+    levels[2].requires_grad_(False)
+    weight, bias = (torch.randn(*size, requires_grad=True) for size in ((37, 20, 3, 3), (37,)))
+    grads = [torch.randn(batch, 37, *size) for batch, *size in sizes]
+
+    def learn(convolve: Callable, exact: bool) -> list[Tensor]:
+        dtype = torch.float64 if exact else torch.float32
+        leaves = [each.detach().to(dtype) for each in (*levels, weight, bias)]
+        for leaf, given in zip(leaves, (*levels, weight, bias), strict=True):
+            leaf.requires_grad_(given.requires_grad)
+        outputs = convolve(leaves[:4], *leaves[4:])
+        trained = [leaf for leaf in leaves if leaf.requires_grad]
+        found = torch.autograd.grad(outputs, trained, [grad.to(dtype) for grad in grads])
+        return [*outputs, *found]
+
+    wanted = learn(lambda some, *others: [by_pytorch(each, *others) for each in some], True)
+    assert_close(learn(OPS.conv3x3, False), wanted)
 
 
 def test_what_the_kernel_is_not_for_is_pytorchs(kernel, monkeypatch):
@@ -309,14 +351,18 @@ def test_compilers_see_a_plain_convolution(kernel):
 )
 def test_the_kernel_itself_names_wrong_arguments(kernel, shapes, named):
     with pytest.raises(RuntimeError, match=named):
-        OPS.conv3x3(*(torch.zeros(shape) for shape in shapes))
+        kernel_conv(*(torch.zeros(shape) for shape in shapes))
 
 
 def test_the_gradients_name_wrong_arguments(kernel):
     images, grad, weight = torch.zeros(2, 4, 6, 6), torch.zeros(2, 3, 6, 6), torch.zeros(3, 4, 3, 3)
     with pytest.raises(RuntimeError, match='grad must be Float'):
-        OPS.conv3x3_input_gradient(grad.double(), weight)
+        OPS.conv3x3_input_gradient([grad.double()], weight)
+    with pytest.raises(RuntimeError, match='there must be a grad for each input, not 1 for 2'):
+        OPS.conv3x3_weight_gradient([grad], [images, images])
+    with pytest.raises(RuntimeError, match='input must be of size 4 in dimension 1'):
+        OPS.conv3x3_weight_gradient([grad, grad], [images, grad])
     with pytest.raises(RuntimeError, match='grad must be of size 3 in dimension 1'):
-        OPS.conv3x3_input_gradient(images, weight)
+        OPS.conv3x3_input_gradient([images], weight)
     with pytest.raises(RuntimeError, match='input must be of size 6 in dimension 3'):
-        OPS.conv3x3_weight_gradient(grad, images[..., :5])
+        OPS.conv3x3_weight_gradient([grad], [images[..., :5]])

@@ -77,7 +77,7 @@ for name, kernel in dict(
     dice_loss_backward=lambda grad, predictions, *_: torch.zeros_like(predictions),
     sigmoid_focal_loss=raises,
     group_norm_relu_again=lambda input, *_: input,
-    conv3x3_weight_gradient=lambda grad, input: grad.new_ones(35, 19, 3, 3),
+    conv3x3_weight_gradient=lambda grads, inputs: grads[0].new_ones(35, 19, 3, 3),
     masks_to_rle=lambda maps, *_: (
         torch.tensor(list(b'0PP3') * len(maps)).byte(),
         torch.full((len(maps),), 4),

@@ -38,6 +38,10 @@ def assert_same(masks: BitmapMasks, expected: BitmapMasks) -> None:
     np.testing.assert_array_equal(masks.masks, expected.masks)
     np.testing.assert_array_equal(masks.areas, expected.areas)
     np.testing.assert_array_equal(masks.get_bboxes(), expected.get_bboxes())
+    rows, columns = np.mgrid[: expected.height, : expected.width]
+    moments = [[mask.sum(), (mask * rows).sum(), (mask * columns).sum()] for mask in expected.masks]
+    for each in (masks, expected, masks.pack(), expected.pack()):
+        np.testing.assert_array_equal(each.moments(), np.reshape(moments, (-1, 3)))
     for packed in (masks.pack(), expected.pack()):
         assert (packed.height, packed.width) == (expected.height, expected.width)
         np.testing.assert_array_equal(packed.to_ndarray(), expected.masks)
@@ -95,6 +99,7 @@ def test_a_mask_is_drawn_once_and_only_if_it_is_kept(coded, monkeypatch):
     monkeypatch.setattr(coded_masks, 'draw_columns', draw)
     moved = coded.resize((50, 60)).flip().crop((5, 5, 40, 40)).pad((64, 64))
     kept = moved[np.array([0, 3])]
+    assert kept.areas.sum() == kept.moments()[:, 0].sum() > 0
     assert not drawn
     kept.pack()
     assert drawn == [coded.rles[0], coded.rles[3]]

@@ -106,6 +106,12 @@ def test_padding_and_joining(bitmaps):
     np.testing.assert_array_equal(padded.masks, np.pad(bitmaps, ((0, 0), (0, 6), (0, 19))))
 
 
+def test_areas_of_more_masks_than_a_byte_counts(bitmaps):
+    rles = coco_mask.encode(np.asfortranarray(bitmaps.transpose(1, 2, 0))) * 75
+    areas = RLEMasks(rles, 10, 13).areas
+    assert areas.tolist() == bitmaps.sum((1, 2)).tolist() * 75
+
+
 def test_boxes_surround_the_pixels():
     mask = np.zeros((2, 10, 13), np.uint8)
     mask[0, 2:7, 3:9] = 1

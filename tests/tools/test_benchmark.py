@@ -121,6 +121,19 @@ def test_the_parts_of_the_data(measure):
     assert report['images'] == 4 and report['workers'] == 0 and report['images_a_second'] > 0
 
 
+def test_a_compiled_step(measure, capsys):
+    lines = """
+compile = dict(backend='eager')
+model = dict(backbone=dict(num_stages=2, out_indices=(0, 1)), neck=dict(in_channels=[8, 16]))
+"""
+    report = measure(*SHORT, lines=lines)
+    assert report['compiled'] == dict(backend='eager')
+    assert report['parts'].keys() >= {'backbone and neck', 'losses', 'backward', *HEAD}
+    assert not report['parts'].keys() & {'backbone', 'neck'}
+    assert sum(report['parts'].values()) == pytest.approx(report['seconds'])
+    assert "backbone and neck, {'backend': 'eager'}" in capsys.readouterr().out
+
+
 def test_one_wait_more_is_counted_where_it_is(measure, monkeypatch):
     def waiting(self: SOLO, inputs: torch.Tensor) -> tuple:
         inputs.sum().item()
@@ -191,7 +204,7 @@ def test_pretrained_weights_are_not_fetched(measure):
         (['--mode', 'data', '--cpu-time'], '', 'does not see the workers'),
         (['--num-warmup', '5'], '', 'there are 6 batches in all, too few for 5'),
         (['--checkpoint', 'none.pth'], '', 'none.pth'),
-        ([], 'compile = True', 'compile=False'),
+        ([], "compile = dict(backend='no-such')", 'Invalid backend'),
         (
             ['--mode', 'test'],
             'test_dataloader = test_cfg = test_evaluator = None',

@@ -2,7 +2,8 @@
 
 python tools/analysis_tools/benchmark_ops.py [--devices cpu cuda] [--ops matrix_nms ...]
 
-Prints a table, then the same as one line of JSON.
+Prints a table, then the same as one line of JSON. On a machine that others use, too, --cpu-time
+with --threads 1 disturbs the times least.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import json
 import re
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -32,22 +33,28 @@ MASK_SIZE = 200, 336  # a quarter of an input of 800 x 1333, padded
 CELLS = 3872  # of the grids of all levels
 # (batch, channels, height, width) of SOLO R50's towers on an input of 800 x 1333
 NORMS = [(1, 256, 100, 168), (2, 256, 50, 84), (2, 256, 25, 42)]
-# (channels, height, width) of SOLO R50 on an input of 800 x 1333: the pyramid's levels, two
-# grids of the category branch, stages of the backbone; and of a small network
+# (channels, height, width) of SOLO R50 on an input of 800 x 1333: the pyramid's levels, stages of
+# the backbone; and of a small network
 CONVOLUTIONS = [
-    *((256, *size) for size in ((200, 336), (100, 168), (50, 84), (25, 42), (40, 40), (16, 16))),
+    *((256, *size) for size in ((200, 336), (100, 168), (50, 84), (25, 42))),
     *((64, 200, 336), (128, 100, 168), (512, 25, 42)),
     *((32, 40, 40), (64, 20, 20), (16, 80, 80)),
 ]
+# Of the towers on grids, with 256 channels in SOLO's and 512 in SOLOv2's
+GRIDS = 40, 36, 24, 16, 12
 
 
-def conv3x3_kernel(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """`conv3x3` without its choice, which leaves to PyTorch what the kernel is slower at."""
-    return torch.ops.mmdet_solo.conv3x3(input, weight, bias)
+def conv3x3_kernel(inputs: list[Tensor], weight: Tensor, bias: Tensor) -> list[Tensor]:
+    """`conv3x3_levels` without its choice, which leaves to PyTorch what the kernel is slower at."""
+    return torch.ops.mmdet_solo.conv3x3(inputs, weight, bias)
+
+
+def conv3x3_direct(inputs: list[Tensor], weight: Tensor, bias: Tensor) -> list[Tensor]:
+    return [conv3x3_reference(input, weight, bias) for input in inputs]
 
 
 IMPLEMENTATIONS = {
-    'conv3x3': (conv3x3_kernel, conv3x3_reference),
+    'conv3x3': (conv3x3_kernel, conv3x3_direct),
     'matrix_nms': (matrix_nms, matrix_nms_reference),
     'sigmoid_focal_loss': (sigmoid_focal_loss, sigmoid_focal_loss_reference),
     'dice_loss': (dice_loss, dice_loss_reference),
@@ -105,21 +112,37 @@ def norm_cases(device: str) -> list[tuple[str, str, dict]]:
 
 
 def conv_cases() -> list[tuple[str, str, dict]]:
-    """Return convolutions of two images, each with as many outputs as inputs."""
-    return [
-        (
-            'conv3x3',
-            f'{channels} channels, {height} x {width}, and back',
-            dict(
-                input=torch.randn(2, channels, height, width)
-                .contiguous(memory_format=torch.channels_last)
-                .requires_grad_(),
-                weight=torch.randn(channels, channels, 3, 3, requires_grad=True),
-                bias=torch.randn(channels, requires_grad=True),
-            ),
-        )
+    """Return convolutions of two images, and of one without gradients on grids."""
+    cases = [
+        conv_case(2, channels, [(height, width)], f'{height} x {width}, and back', learns=True)
         for channels, height, width in CONVOLUTIONS
     ]
+    for channels in (256, 512):
+        for grids in (*([grid] for grid in GRIDS), GRIDS):
+            sizes = [(grid, grid) for grid in grids]
+            named = f'{grids[0]} x {grids[0]}' if len(grids) == 1 else 'all grids'
+            cases += [
+                conv_case(1, channels, sizes, named, learns=False),
+                conv_case(2, channels, sizes, f'{named}, and back', learns=True),
+            ]
+    return cases
+
+
+def conv_case(
+    batch: int, channels: int, sizes: list[tuple[int, int]], named: str, *, learns: bool
+) -> tuple[str, str, dict]:
+    """Return a convolution of images of some sizes, with as many outputs as inputs."""
+    arguments = dict(
+        inputs=[
+            torch.randn(batch, channels, *size)
+            .contiguous(memory_format=torch.channels_last)
+            .requires_grad_(learns)
+            for size in sizes
+        ],
+        weight=torch.randn(channels, channels, 3, 3, requires_grad=learns),
+        bias=torch.randn(channels, requires_grad=learns),
+    )
+    return 'conv3x3', f'{batch} x {channels} channels, {named}', arguments
 
 
 def mask_cases(device: str) -> list[tuple[str, str, dict]]:
@@ -162,14 +185,21 @@ def mask_cases(device: str) -> list[tuple[str, str, dict]]:
 
 def call(op: Callable, arguments: dict) -> None:
     """Run an op, and its backward pass for the arguments that have a gradient."""
-    result = op(**arguments)
-    if isinstance(result, Tensor) and result.requires_grad:
-        tensors = [each for each in arguments.values() if isinstance(each, Tensor)]
-        leaves = [each for each in tensors if each.requires_grad]
-        torch.autograd.grad(result, leaves, result.detach())
+    results = tensors_in([op(**arguments)])
+    if results and results[0].requires_grad:
+        leaves = [each for each in tensors_in(arguments.values()) if each.requires_grad]
+        torch.autograd.grad(results, leaves, [result.detach() for result in results])
 
 
-def measure_ms(run: Callable[[], None], device: str, seconds: float) -> float:
+def tensors_in(values: Iterable[object]) -> list[Tensor]:
+    """Return the tensors among some values, and those in the lists among them."""
+    flat = [each for value in values for each in (value if isinstance(value, list) else [value])]
+    return [each for each in flat if isinstance(each, Tensor)]
+
+
+def measure_ms(
+    run: Callable[[], None], device: str, seconds: float, clock: Callable[[], float]
+) -> float:
     """Return the median time of the calls that begin within some seconds."""
     run()
     times: list[float] = []
@@ -177,11 +207,11 @@ def measure_ms(run: Callable[[], None], device: str, seconds: float) -> float:
     while not times or time.perf_counter() < end:
         if device == 'cuda':
             torch.cuda.synchronize()
-        start = time.perf_counter()
+        start = clock()
         run()
         if device == 'cuda':
             torch.cuda.synchronize()
-        times.append(1000 * (time.perf_counter() - start))
+        times.append(1000 * (clock() - start))
     return statistics.median(times)
 
 
@@ -206,7 +236,14 @@ def resident_mb(field: str) -> float:
     return int(found[1]) * 1024 / 1e6
 
 
-def measure(op: str, case: str, device: str, arguments: dict, seconds: float) -> Result:
+def measure(
+    op: str,
+    case: str,
+    device: str,
+    arguments: dict,
+    seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Result:
     kernel, reference = IMPLEMENTATIONS[op]
     run_kernel = partial(call, kernel, arguments)
     run_reference = partial(call, reference, arguments)
@@ -215,8 +252,8 @@ def measure(op: str, case: str, device: str, arguments: dict, seconds: float) ->
         op=op,
         case=case,
         device=device,
-        kernel_ms=measure_ms(run_kernel, device, seconds) if is_compiled else None,
-        reference_ms=measure_ms(run_reference, device, seconds),
+        kernel_ms=measure_ms(run_kernel, device, seconds, clock) if is_compiled else None,
+        reference_ms=measure_ms(run_reference, device, seconds, clock),
         kernel_mb=measure_mb(run_kernel, device) if is_compiled else None,
         reference_mb=measure_mb(run_reference, device),
     )
@@ -237,7 +274,11 @@ def main() -> None:
     parser.add_argument('--ops', nargs='+', choices=IMPLEMENTATIONS, default=IMPLEMENTATIONS)
     parser.add_argument('--threads', type=int, help='of the CPU; by default what PyTorch takes')
     parser.add_argument('--seconds', type=float, default=2, help='how long each is measured')
+    parser.add_argument('--cpu-time', action='store_true', help='of all threads, not what passed')
     args = parser.parse_args()
+    if args.cpu_time and 'cuda' in args.devices:
+        parser.error('--cpu-time is for --devices cpu')
+    clock = time.process_time if args.cpu_time else time.perf_counter
     if args.threads:
         torch.set_num_threads(args.threads)
     torch.manual_seed(0)
@@ -247,7 +288,7 @@ def main() -> None:
     for device in args.devices:
         for op, case, arguments in make_cases(device):
             if op in args.ops:
-                row = measure(op, case, device, arguments, args.seconds)
+                row = measure(op, case, device, arguments, args.seconds, clock)
                 results.append(row)
                 faster = row.reference_ms / row.kernel_ms if row.kernel_ms else None
                 print_row(

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from mmdet.datasets.coco_annotations import PLACE, UNUSABLE
-from mmdet.datasets.coco_file import CocoFile, check_content
-from mmdet.datasets.findings import Findings
-from mmdet.errors import UserError
+from mmdet.datasets.coco_file import CocoFile, accepted
+from mmdet.datasets.findings import LEFT_OUT, REFUSED, Findings
 
 
 class Content:
@@ -14,14 +13,17 @@ class Content:
     Args:
         source: what messages call the data set.
         categories: the name of each category id.
+        findings: that there are already.
 
     Attributes:
         findings: what the reader repaired and left out by itself goes here.
     """
 
-    def __init__(self, source: str, categories: Mapping[int, str]) -> None:
+    def __init__(
+        self, source: str, categories: Mapping[int, str], findings: Findings | None = None
+    ) -> None:
         self.source = source
-        self.findings = Findings()
+        self.findings = findings or Findings()
         self._images: list[dict] = []
         self._annotations: list[dict] = []
         self._categories = [dict(id=key, name=name) for key, name in categories.items()]
@@ -78,8 +80,19 @@ class Content:
         content = dict(
             images=self._images, annotations=self._annotations, categories=self._categories
         )
-        coco = check_content(content, self.source, self.findings)
-        refused = coco.findings.first_refused()
-        if refused is not None:
-            raise UserError(f'{self.source}: {refused}')
-        return coco
+        return accepted(content, self.source, self.findings)
+
+
+def leave_out_image(findings: Findings, path: str, why: str, *, refused: bool) -> None:
+    """Leave an image out, since a file of it cannot be used, or refuse the data set.
+
+    Args:
+        findings: what is said of it goes here.
+        path: of the file.
+        why: to be read behind the path.
+        refused: figures without the image would be those of other data.
+    """
+    if refused:
+        findings.add(REFUSED, why, path)
+    else:
+        findings.add(LEFT_OUT, f'images with a file that {why}', path)

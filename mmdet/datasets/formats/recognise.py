@@ -6,9 +6,21 @@ from typing import NamedTuple
 from mmdet.datasets.coco import CocoDataset
 from mmdet.errors import UserError
 
+from .cityscapes import CityscapesDataset
+from .labelme import LabelmeDataset
+from .lvis import LVISV05Dataset, LVISV1Dataset
+from .voc import VOCSegDataset
 from .yolo import YOLOSegDataset
 
-FORMATS: tuple[type[CocoDataset], ...] = (YOLOSegDataset, CocoDataset)
+FORMATS: tuple[type[CocoDataset], ...] = (
+    YOLOSegDataset,
+    VOCSegDataset,
+    CityscapesDataset,
+    LVISV1Dataset,
+    LVISV05Dataset,
+    CocoDataset,
+    LabelmeDataset,
+)
 """Tried in this order: those with the plainest signs first."""
 
 

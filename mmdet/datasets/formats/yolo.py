@@ -22,6 +22,7 @@ from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 
 from .content import Content
+from .files import files_below
 
 _PARTS = ('train', 'val', 'test')
 _BOX = 5  # values in the line of a box
@@ -155,12 +156,7 @@ def find_images(source: str) -> list[str]:
         UserError: there is no such folder or list, or it has no images.
     """
     if os.path.isdir(source):
-        found = sorted(
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(source)
-            for name in names
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES
-        )
+        found = [os.path.join(source, name) for name in files_below(source, IMAGE_SUFFIXES)]
     elif source.endswith('.txt'):
         names = [line.strip().replace('\\', '/') for line in read_text(source).split('\n')]
         start = os.path.dirname(source)

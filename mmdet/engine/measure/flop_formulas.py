@@ -16,6 +16,32 @@ Shape = Sequence[int]
 Formulas = dict[object, Callable[..., int]]
 
 
+def _of_levels(formula: Callable[..., int]) -> Callable[..., int]:
+    """Return the formula of an op that takes images of several sizes, and the same weight."""
+
+    def sum_up(inputs: Sequence[Shape], *others: Shape, out_shape: Sequence[Shape], **_: object):
+        return sum(
+            formula(input, *others, out_shape=output)
+            for input, output in zip(inputs, out_shape, strict=True)
+        )
+
+    return sum_up
+
+
+def _of_levels_weight(formula: Callable[..., int]) -> Callable[..., int]:
+    """Return the formula of such an op's gradient of the weight."""
+
+    def sum_up(
+        grads: Sequence[Shape], inputs: Sequence[Shape], *, out_shape: Shape, **_: object
+    ) -> int:
+        return sum(
+            formula(grad, input, out_shape=out_shape)
+            for grad, input in zip(grads, inputs, strict=True)
+        )
+
+    return sum_up
+
+
 def _convolution(input: Shape, weight: Shape, *_: object, out_shape: Shape, **__: object) -> int:
     return conv_flop_count(list(input), list(weight), list(out_shape))
 
@@ -55,12 +81,12 @@ WINOGRAD: Formulas = dict(_DEFORMABLE)
 if IS_LOADED:
     _OPS = torch.ops.mmdet_solo
     DIRECT |= {
-        _OPS.conv3x3: _convolution,
-        _OPS.conv3x3_input_gradient: _convolution,
-        _OPS.conv3x3_weight_gradient: _weight_gradient,
+        _OPS.conv3x3: _of_levels(_convolution),
+        _OPS.conv3x3_input_gradient: _of_levels(_convolution),
+        _OPS.conv3x3_weight_gradient: _of_levels_weight(_weight_gradient),
     }
     WINOGRAD |= {
-        _OPS.conv3x3: _winograd,
-        _OPS.conv3x3_input_gradient: _winograd,
-        _OPS.conv3x3_weight_gradient: _winograd_weight_gradient,
+        _OPS.conv3x3: _of_levels(_winograd),
+        _OPS.conv3x3_input_gradient: _of_levels(_winograd),
+        _OPS.conv3x3_weight_gradient: _of_levels_weight(_winograd_weight_gradient),
     }

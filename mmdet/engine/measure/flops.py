@@ -108,7 +108,7 @@ def count_here(
     direct, multiplied = _counter(DIRECT), _counter(WINOGRAD)
     with direct, multiplied, torch.set_grad_enabled(stage == 'train'):
         mode = 'loss' if stage == 'train' else 'predict'
-        losses = detector(inputs, [_sample(detector.mask_head, size)], mode=mode)
+        losses = detector(inputs, [sample_of_levels(detector.mask_head, size)], mode=mode)
     counts = [_by_part(detector, each, type(detector).__name__) for each in (direct, multiplied)]
     if stage == 'train':
         assert isinstance(losses, dict)
@@ -153,8 +153,8 @@ def _all(counter: FlopCounterMode) -> int:
     return counter.get_total_flops() // 2
 
 
-def _sample(head: BaseSOLOHead, size: Size) -> DetDataSample:
-    """Return what an image is annotated with: for each level a square that it takes."""
+def sample_of_levels(head: BaseSOLOHead, size: Size) -> DetDataSample:
+    """Return what an image of a (height, width) is annotated with: a square for each level."""
     masks = np.zeros((len(head.scale_ranges), *size), np.uint8)
     boxes = []
     for mask, (least, most) in zip(masks, head.scale_ranges, strict=True):

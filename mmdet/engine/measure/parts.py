@@ -22,12 +22,17 @@ DATA = 'data'
 MATCHING = 'matching'
 
 # (what has the function, its name, the part)
-_NETWORK = (
-    ('preprocessor', 'forward', 'to the device, padding'),
+_PLAIN = (
     ('backbone', 'forward', 'backbone'),
     ('neck', 'forward', 'neck'),
+)
+# A compiler would look into what is exchanged inside of a part that it compiles.
+_COMPILED = (('detector', 'extract_feat', 'backbone and neck'),)
+_NETWORK = (
+    ('preprocessor', 'forward', 'to the device, padding'),
     ('head', 'forward', 'head: categories'),
     ('head', 'mask_source', 'head: mask features'),
+    ('head', 'mask_sources', 'head: mask features'),
     ('head', 'cell_masks', 'head: masks of cells'),
 )
 _TRAINING = (
@@ -42,6 +47,7 @@ _TRAINING = (
 _TEST = (
     ('model', 'test_step', 'step, the rest'),
     *_NETWORK,
+    ('head', 'cell_probabilities', 'head: masks of cells'),
     ('decoding', 'decode', 'decoding'),
     ('instances', 'matrix_nms', 'Matrix NMS'),
     ('instances', 'masks_to_rle', 'encoding'),
@@ -54,7 +60,8 @@ _TEST = (
 def parts_of_training(runner: Runner, stopwatch: Stopwatch) -> Iterator[None]:
     """Tell the parts of a runner's training apart; its loop and its optimizer are there."""
     owners = _owners(runner) | dict(optim_wrapper=runner.optim_wrapper)
-    with _timed(stopwatch, owners, _TRAINING):
+    features = _COMPILED if runner.cfg.get('compile') else _PLAIN
+    with _timed(stopwatch, owners, (*_TRAINING, *features)):
         yield
 
 
@@ -65,7 +72,7 @@ def parts_of_test(runner: Runner, stopwatch: Stopwatch) -> Iterator[None]:
     if not isinstance(evaluator, Evaluator):
         raise UserError('the test loop has no evaluator, whose part would be measured')
     owners = _owners(runner) | dict(evaluator=evaluator, decoding=decoding, instances=instances)
-    with _timed(stopwatch, owners, _TEST):
+    with _timed(stopwatch, owners, (*_TEST, *_PLAIN)):
         yield
 
 
@@ -85,6 +92,7 @@ def _owners(runner: Runner) -> dict[str, object]:
     detector = detector_of(runner)
     return dict(
         model=runner.model,
+        detector=detector,
         preprocessor=detector.data_preprocessor,
         backbone=detector.backbone,
         neck=detector.neck,

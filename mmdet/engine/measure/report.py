@@ -42,6 +42,9 @@ def _step_rows(report: Mapping) -> Iterator[tuple[str, str]]:
     yield 'weights', f'{report["weights"]}{wanted}'
     if report['mixed_precision']:
         yield 'precision', f'mixed, {report["mixed_precision"]}'
+    if report.get('compiled'):
+        options = '' if report['compiled'] is True else f', {report["compiled"]}'
+        yield 'compiled', f'backbone and neck{options}'
     left_out = report['steps_left_out']
     unsound = f'; {left_out} were not taken, as something was not finite' if left_out else ''
     steps = f'median of {report["steps"]}{unsound}'

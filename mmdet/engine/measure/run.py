@@ -19,7 +19,6 @@ from mmdet.engine.launch import build_runner
 from mmdet.engine.optim_wrapper import mixed_precision_of
 from mmdet.engine.preflight import check_files
 from mmdet.engine.wrapper import device_of
-from mmdet.errors import UserError
 
 from .machine import machine_of, peak_memory
 from .parts import MATCHING, detector_of
@@ -44,8 +43,9 @@ def measure_training(
         clock: gives the time, in seconds.
 
     Returns:
-        What is in `summary`; the `machine`; `weights`, `random` or a file's name;
-        `mixed_precision`, the type beside float32 or None; `peak_memory` in bytes.
+        What is in `summary`; `compiled`, how backbone and neck were, or False; the `machine`;
+        `weights`, `random` or a file's name; `mixed_precision`, the type beside float32 or None;
+        `peak_memory` in bytes.
     """
     for stage in ('val', 'test'):
         cfg.update({f'{stage}_{key}': None for key in _OTHER_STAGES})
@@ -55,7 +55,8 @@ def measure_training(
         with closing(hook), suppress(EnoughError):
             runner.train()
         dtype = mixed_precision_of(runner.optim_wrapper, device_of(runner.model))
-        return summary(hook.measured) | _conditions(runner, dtype)
+        compiled = dict(compiled=cfg.get('compile') or False)
+        return summary(hook.measured) | compiled | _conditions(runner, dtype)
 
 
 def measure_test(
@@ -78,8 +79,8 @@ def measure_test(
         clock: gives the time, in seconds.
 
     Returns:
-        What `measure_training` does, and `candidates`. With `evaluates` also `matching`, the
-        seconds that the comparison took, and `matched_images`, of how many images.
+        What `measure_training` does, but `candidates` for `compiled`. With `evaluates` also
+        `matching`, the seconds that the comparison took, and `matched_images`, of how many images.
     """
     with runner_of(cfg, 'test') as runner:
         if not cfg.get('load_from'):
@@ -134,8 +135,6 @@ def summary(measured: Steps) -> dict[str, object]:
 @contextmanager
 def runner_of(cfg: Config, stage: str) -> Iterator[Runner]:
     """Build the runner of a stage, which leaves nothing and says nothing but warnings."""
-    if cfg.get('compile'):
-        raise UserError('a compiled step has no parts to be timed: --cfg-options compile=False')
     cfg.resume = False
     if not cfg.get('load_from'):
         cfg.model = without_pretrained(cfg.model.to_dict())

@@ -1,45 +1,37 @@
-"""A config for somebody's own data: a dozen lines on top of a shipped one."""
+"""A config for somebody's own data: what differs from a shipped one."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
+from mmengine.config import Config
+
 from mmdet.engine.config import find_config, read_config
+from mmdet.engine.config.source import config_text
+from mmdet.engine.config.top_level import READ
+from mmdet.engine.fit_grid.apply import apply_settings, difference
+from mmdet.engine.fit_grid.objects import collect_objects
+from mmdet.engine.fit_grid.proposal import FACTORS, GridSettings, propose
+from mmdet.engine.measure.flops import build
+from mmdet.registry import DATASETS
+from mmdet.utils import register_all_modules
 from mmdet.utils.files import write_whole
 
 from .own_data import OwnData, look_into
 
 GPU_CONFIG = 'solo/solo_r50_fpn_own.py'
 CPU_CONFIG = 'solo/solo_r18_fpn_own-cpu.py'
+_MAX_IMAGES = 500  # that the grid is fitted to
+_MOST_ON_CPU = 1.0  # larger images would take hours
 
-_TEXT = """\
-# What `bash train.sh {folder}` found there. It is yours to edit; then
-#     bash train.sh {path}
-_base_ = {base!r}
-
-classes = {classes!r}
-data = dict(type={kind!r}, data_root={root!r}, metainfo=dict(classes=classes))
-
-model = dict(mask_head=dict(num_classes=len(classes)))
-train_dataloader = dict(
-    dataset=dict(
-        **data,
-        ann_file={train_file!r},
-        data_prefix={train_prefix!r},
-    )
-)
-val_dataloader = dict(
-    dataset=dict(
-        **data,
-        ann_file={val_file!r},
-        data_prefix={val_prefix!r},
-    )
-)
-test_dataloader = val_dataloader
-"""
+_HEAD = """\
+What `bash train.sh {folder}` found there, with a grid that fits its objects.
+It is yours to edit; then
+    bash train.sh {path}"""
 
 
 def config_for(folder: Path, *, work_dirs: Path, has_gpu: bool) -> tuple[Path, str]:
-    """Write a config for the data in a folder, and say in five lines what was decided.
+    """Write a config for the data in a folder, and say in a few lines what was decided.
 
     It is `work_dirs/NAME/NAME.py`, for a folder NAME. Where it is there already it is left as it
     is: its owner may have changed it.
@@ -60,23 +52,44 @@ def config_for(folder: Path, *, work_dirs: Path, has_gpu: bool) -> tuple[Path, s
     if path.is_file():
         return path, f'training {path}, which is there; without it, it is written anew'
     data = look_into(folder, notes=work_dir)
-    base = find_config(GPU_CONFIG if has_gpu else CPU_CONFIG)
-    train, val = data.parts['train'], data.parts['val']
-    text = _TEXT.format(
-        folder=folder,
-        path=path,
-        base=_path_from(work_dir, base),
-        classes=tuple(data.classes),
-        kind=train['type'],
-        root=train['data_root'],
-        train_file=train['ann_file'],
-        train_prefix=train['data_prefix'],
-        val_file=val['ann_file'],
-        val_prefix=val['data_prefix'],
+    base = read_config(str(find_config(GPU_CONFIG if has_gpu else CPU_CONFIG)))
+    new = _with_data(base, data)
+    settings = _fit(new, most=FACTORS[-1] if has_gpu else _MOST_ON_CPU)
+    new = apply_settings(new, settings)
+    text = config_text(
+        difference(base.to_dict(), {key: new[key] for key in new if key in READ}),
+        base=_path_from(work_dir, Path(base.filename)),
+        head=_HEAD.format(folder=folder, path=path),
     )
-    decisions = _decisions(data, base, path, has_gpu=has_gpu)
+    decisions = _decisions(data, base, path, settings, has_gpu=has_gpu)
     write_whole(path, text.encode())
     return path, '\n'.join(decisions)
+
+
+def _with_data(base: Config, data: OwnData) -> dict:
+    new = Config(base.to_dict())
+    metainfo = dict(classes=tuple(data.classes))
+    train, val = ({**data.parts[part], 'metainfo': metainfo} for part in ('train', 'val'))
+    new.merge_from_dict(
+        dict(
+            model=dict(mask_head=dict(num_classes=len(data.classes))),
+            train_dataloader=dict(dataset=train),
+            val_dataloader=dict(dataset=val),
+            test_dataloader=dict(dataset=val),
+        )
+    )
+    return new.to_dict()
+
+
+def _fit(cfg: Mapping, *, most: float) -> GridSettings:
+    register_all_modules()
+    detector = build(cfg['model'])
+    objects = collect_objects(
+        DATASETS.build(cfg['train_dataloader']['dataset']),
+        divisor=cfg['model']['data_preprocessor']['pad_size_divisor'],
+        max_images=_MAX_IMAGES,
+    )
+    return propose(objects, detector.mask_head.mask_strides, most=most)
 
 
 def _path_from(folder: Path, base: Path) -> str:
@@ -86,17 +99,21 @@ def _path_from(folder: Path, base: Path) -> str:
     return os.path.relpath(base, folder.resolve()) if inside else str(base)
 
 
-def _decisions(data: OwnData, base: Path, path: Path, *, has_gpu: bool) -> list[str]:
-    cfg = read_config(str(base))
+def _decisions(
+    data: OwnData, base: Config, path: Path, settings: GridSettings, *, has_gpu: bool
+) -> list[str]:
     classes = ', '.join(f'{name} ({number})' for name, number in data.classes.items())
     unused = f'; without objects, left out: {", ".join(data.unused)}' if data.unused else ''
     how = f'made here, in {path.parent}: it had none' if data.was_split else 'as it has them'
     train, val = data.sizes['train'], data.sizes['val']
+    grids = ', '.join(map(str, settings.num_grids))
+    size = '' if settings.factor == 1 else f', images {settings.factor:g} times as high and wide'
     return [
         f'data      {data.root}, read by {data.kind}',
         f'classes   {len(data.classes)}, with so many objects: {classes}{unused}',
         f'parts     {train} images to train on, {val} to validate, {how}',
-        f'training  {base.stem} {"on the GPU" if has_gpu else "without a GPU"}: '
-        f'{cfg.train_cfg.max_iters} steps of {cfg.train_dataloader.batch_size} images',
+        f'training  {Path(base.filename).stem} {"on the GPU" if has_gpu else "without a GPU"}: '
+        f'{base.train_cfg.max_iters} steps of {base.train_dataloader.batch_size} images; '
+        f'grids that fit: {grids}{size}',
         f'config    {path}, yours to edit',
     ]

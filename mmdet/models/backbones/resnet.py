@@ -157,11 +157,14 @@ class ResNet(BaseModule):
     def _recomputed(self, stage: nn.Sequential, feature: Tensor) -> Tensor:
         for block in stage:
             is_trained = self.training and any(each.requires_grad for each in block.parameters())
-            if is_trained and torch.is_grad_enabled():
+            if not (is_trained and torch.is_grad_enabled()):
+                feature = block(feature)
+            elif torch.compiler.is_compiling():
+                # It repeats nothing that changes statistics.
+                feature = checkpoint(block, feature, use_reentrant=False)
+            else:
                 contexts = partial(_first_and_again, block)
                 feature = checkpoint(block, feature, use_reentrant=False, context_fn=contexts)
-            else:
-                feature = block(feature)
         return feature
 
     def train(self, mode: bool = True) -> 'ResNet':

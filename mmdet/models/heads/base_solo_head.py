@@ -31,7 +31,7 @@ from mmdet.models.assigners import (
     gather_ground_truth,
     split_claims,
 )
-from mmdet.models.layers import Conv3x3, conv_tower, reset_offsets
+from mmdet.models.layers import Conv3x3, conv_tower, of_levels, reset_offsets
 from mmdet.models.postprocess import DecodeConfig, decode
 from mmdet.models.views import View
 from mmdet.registry import MODELS
@@ -188,9 +188,9 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         Args:
             source: the `mask_source` of the level for some images.
             level: index of the pyramid level.
-            cells: for each of these images, the cells' row * S + column. There may be none, and
-                the result must still depend on every parameter of the mask branch, so that each
-                of them gets a gradient at every step.
+            cells: for each of these images, the cells' row * S + column, on the host, where it is
+                known which they are. There may be none, and the result must still depend on every
+                parameter of the mask branch, so that each of them gets a gradient at every step.
 
         Returns:
             (F, P, h, w) logits for all P cells, image after image; a mask is the product of its F
@@ -211,23 +211,29 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         levels = resize_ends(feats)
         height, width = levels[0].shape[-2:]
         return HeadOutputs(
-            cls_preds=[
-                self.classify(level, num_grid)
-                for level, num_grid in zip(levels, self.num_grids, strict=True)
-            ],
+            cls_preds=self.classify(levels),
             feats=feats,
             levels=levels,
             mask_size=(2 * height, 2 * width),
         )
 
-    def classify(self, level: Tensor, num_grid: int) -> Tensor:
-        """Return the (B, C, S, S) category logits of one level."""
-        feature = level
-        for index, conv in enumerate(self.cls_convs):
+    def classify(self, levels: Sequence[Tensor]) -> list[Tensor]:
+        """Return the (B, C, S, S) category logits of each level."""
+        features = list(levels)
+        for index, block in enumerate(self.cls_convs):
             if index == self.cls_down_index:
-                feature = F.interpolate(feature, size=(num_grid, num_grid), mode='bilinear')
-            feature = conv(feature)
-        return self.conv_cls(feature)
+                features = [
+                    F.interpolate(feature, size=(num_grid, num_grid), mode='bilinear')
+                    for feature, num_grid in zip(features, self.num_grids, strict=True)
+                ]
+            features = of_levels(block, features)
+        return of_levels(self.conv_cls, features)
+
+    def mask_sources(
+        self, outputs: HeadOutputs, images: Sequence[Sequence[int]]
+    ) -> Sequence[tuple]:
+        """Return the `mask_source` of each level, for some images, other ones at each."""
+        return [self.source(outputs, level, chosen) for level, chosen in enumerate(images)]
 
     def source(self, outputs: HeadOutputs, level: int, images: Sequence[int]) -> tuple:
         """Return the `mask_source` of some images, computed when it is first asked for."""
@@ -287,12 +293,16 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
     def total_mask_loss(self, outputs: HeadOutputs, targets: BatchTargets) -> Tensor:
         """Return the sum of the mask loss over all claims that are learnt."""
         all_at_once = tuple(range(len(targets.labels))) if self.mixes_images() else None
+        needed = [
+            claims.images if all_at_once is None else all_at_once for claims in targets.learnt
+        ]
+        sources = self.mask_sources(outputs, needed)
         losses = []
-        for level, claims in enumerate(targets.learnt):
-            images = claims.images if all_at_once is None else all_at_once
-            source = self.source(outputs, level, images)
+        for level, (claims, images, source) in enumerate(
+            zip(targets.learnt, needed, sources, strict=True)
+        ):
             # A level that no image needs takes part: DDP wants a gradient for every parameter.
-            cells = [claims.cells[image] for image in images] or [claims.instances]
+            cells = [claims.cells[image] for image in images] or [claims.cells[0]]
             factors = self.cell_masks(source, level, cells)
             if claims.images:
                 masks = factors[0] if self.mask_loss.activate else product(factors.sigmoid())
@@ -344,7 +354,10 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
     def cell_probabilities(
         self, outputs: HeadOutputs, image: int, level: int, cells: Tensor
     ) -> Tensor:
-        """Return the (P, h, w) probabilities of an image's cells at a quarter of the input."""
+        """Return the (P, h, w) probabilities of an image's cells at a quarter of the input.
+
+        The cells are on the host.
+        """
         factors = self.cell_masks(self.source(outputs, level, [image]), level, [cells])
         return product(resize_maps(factors.sigmoid(), outputs.mask_size))
 

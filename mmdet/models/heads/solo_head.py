@@ -45,7 +45,7 @@ class SOLOHead(BaseSOLOHead):
         """See `BaseSOLOHead.cell_masks`; one factor, at half the level's stride."""
         conv = self.conv_mask_list[level]
         assert isinstance(conv, nn.Conv2d) and conv.bias is not None
-        chosen = torch.cat(tuple(cells))
+        chosen = torch.cat(tuple(cells)).to(conv.weight.device, non_blocking=True)
         rows = conv.weight.flatten(1).index_select(0, chosen)
         maps = apply_rows(rows.split([len(part) for part in cells]), source)
         maps = maps + conv.bias.index_select(0, chosen)[:, None, None]

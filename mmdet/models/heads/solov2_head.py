@@ -1,6 +1,6 @@
 """SOLOv2: a cell's mask is the mask feature convolved with a kernel that the cell predicts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmdet.errors import UserError
 from mmdet.models.assigners import GridTargets
-from mmdet.models.layers import Conv3x3, with_coordinates
+from mmdet.models.layers import Conv3x3, of_levels, with_coordinates
 from mmdet.registry import MODELS
 
 from .base_solo_head import BaseSOLOHead
@@ -52,9 +52,28 @@ class SOLOV2Head(BaseSOLOHead):
 
     def mask_source(self, outputs: HeadOutputs, level: int, images: Sequence[int]) -> KernelSource:
         """Return the level's kernels and, the same for all levels, the mask feature."""
-        kernels = self.kernels(outputs.level(level, images), self.num_grids[level])
+        return self._sources(outputs, {level: images})[0]
+
+    def mask_sources(
+        self, outputs: HeadOutputs, images: Sequence[Sequence[int]]
+    ) -> list[KernelSource]:
+        """See `BaseSOLOHead.mask_sources`; the kernels of all levels at once."""
+        return self._sources(outputs, dict(enumerate(images)))
+
+    def _sources(
+        self, outputs: HeadOutputs, images: Mapping[int, Sequence[int]]
+    ) -> list[KernelSource]:
+        """Return what `mask_source` does, for some images of some levels."""
+        kernels = self.kernels(
+            [outputs.level(level, chosen) for level, chosen in images.items()],
+            # Of no image there is a pixel, which need not become a grid.
+            [self.num_grids[level] if chosen else 1 for level, chosen in images.items()],
+        )
         feature = self.mask_feature(outputs)
-        return kernels.unbind(), tuple(feature[image] for image in images or [0])
+        return [
+            (of_level.unbind(), tuple(feature[image] for image in chosen or [0]))
+            for of_level, chosen in zip(kernels, images.values(), strict=True)
+        ]
 
     def mask_feature(self, outputs: HeadOutputs) -> tuple[Tensor, ...]:
         """Return (C, h, w) for each image of the batch, computed when it is first asked for."""
@@ -63,16 +82,25 @@ class SOLOV2Head(BaseSOLOHead):
         compute = self.mask_feature_head
         return outputs.once('mask_feature', lambda: each_image(compute(outputs.feats)))
 
-    def kernels(self, level: Tensor, num_grid: int) -> Tensor:
-        """Return the (B, S * S, C) kernels that one level's cells predict."""
-        located = with_coordinates(level)
-        gridded = F.interpolate(located, size=(num_grid, num_grid), mode='bilinear')
-        return self.conv_kernel(self.kernel_convs(gridded)).flatten(2).transpose(1, 2)
+    def kernels(self, levels: Sequence[Tensor], num_grids: Sequence[int]) -> list[Tensor]:
+        """Return the (B, S * S, C) kernels that the cells of some levels predict."""
+        features = [
+            F.interpolate(with_coordinates(level), size=(num_grid, num_grid), mode='bilinear')
+            for level, num_grid in zip(levels, num_grids, strict=True)
+        ]
+        for block in self.kernel_convs:
+            features = of_levels(block, features)
+        return [
+            kernels.flatten(2).transpose(1, 2) for kernels in of_levels(self.conv_kernel, features)
+        ]
 
     def cell_masks(self, source: KernelSource, level: int, cells: Sequence[Tensor]) -> Tensor:
         """See `BaseSOLOHead.cell_masks`; one factor, at the mask feature's stride."""
         kernels, mask_feature = source
-        chosen = [rows.index_select(0, part) for rows, part in zip(kernels, cells, strict=True)]
+        chosen = [
+            rows.index_select(0, part.to(rows.device, non_blocking=True))
+            for rows, part in zip(kernels, cells, strict=True)
+        ]
         return apply_rows(chosen, mask_feature)[None]
 
     def learnt_claims(self, targets: GridTargets) -> Tensor:

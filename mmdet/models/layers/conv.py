@@ -1,5 +1,8 @@
 """Convolutions with their norm and activation, and towers of them."""
 
+from collections.abc import Sequence
+from typing import overload
+
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
@@ -7,22 +10,46 @@ from mmdet.ops import group_norm_relu
 from mmdet.registry import MODELS
 
 from .conv3x3 import Conv3x3
+from .hooks import has_hooks
 
 
 class ConvBlock(ConvModule):
     """A convolution, a norm and ReLU, where of group norms the two are computed as one."""
 
-    def forward(self, x: Tensor, activate: bool = True, norm: bool = True) -> Tensor:
-        group_norm = self.norm
-        if not (activate and norm and isinstance(group_norm, nn.GroupNorm) and group_norm.affine):
-            return super().forward(x, activate, norm)
-        return group_norm_relu(
-            self.conv(x),
-            group_norm.num_groups,
-            group_norm.weight,
-            group_norm.bias,
-            eps=group_norm.eps,
-        )
+    @overload
+    def forward(self, x: Tensor, activate: bool = True, norm: bool = True) -> Tensor: ...
+
+    @overload
+    def forward(
+        self, x: list[Tensor], activate: bool = True, norm: bool = True
+    ) -> list[Tensor]: ...
+
+    def forward(
+        self, x: Tensor | list[Tensor], activate: bool = True, norm: bool = True
+    ) -> Tensor | list[Tensor]:
+        """Return (B, out_channels, H, W) for a (B, in_channels, H, W) feature, or for each."""
+        layer = self.norm
+        if not (activate and norm and isinstance(layer, nn.GroupNorm) and layer.affine):
+            if isinstance(x, Tensor):
+                return super().forward(x, activate, norm)
+            return [super(ConvBlock, self).forward(each, activate, norm) for each in x]
+        convolved = [self.conv(x)] if isinstance(x, Tensor) else of_levels(self.conv, x)
+        normed = [
+            group_norm_relu(each, layer.num_groups, layer.weight, layer.bias, eps=layer.eps)
+            for each in convolved
+        ]
+        return normed[0] if isinstance(x, Tensor) else normed
+
+
+def of_levels(layer: nn.Module, levels: Sequence[Tensor]) -> list[Tensor]:
+    """Call a layer with the (B, C, H, W) features of several levels.
+
+    A `Conv3x3`, and a block with one, takes them at once, in less time: see `conv3x3_levels`. But
+    who watches a layer sees one feature after the other.
+    """
+    if isinstance(layer, Conv3x3 | ConvBlock) and not has_hooks(layer):
+        return layer(list(levels))
+    return [layer(level) for level in levels]
 
 
 def conv_block(

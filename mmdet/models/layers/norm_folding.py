@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
 
+from .hooks import has_hooks
+
 
 def conv_norm(feature: Tensor, conv: nn.Module, norm: nn.Module) -> Tensor:
     """Return `norm(conv(feature))`, by one convolution where that is the same, and pays.
@@ -60,19 +62,10 @@ def _is_foldable(conv: nn.Conv2d, norm: _BatchNorm) -> bool:
         # A norm of half precision computes in float32.
         and norm.weight.dtype in (torch.float32, torch.float64)
         # Among those who look is `mmdet.models.memory_format`, which changes what is convolved.
-        and not any(_has_hooks(layer) for layer in (conv, norm))
+        and not any(has_hooks(layer) for layer in (conv, norm))
         # A graph of the layers as they are is what others know how to fuse.
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
-    )
-
-
-def _has_hooks(layer: nn.Module) -> bool:
-    return bool(
-        layer._forward_hooks
-        or layer._forward_pre_hooks
-        or layer._backward_hooks
-        or layer._backward_pre_hooks
     )
 
 

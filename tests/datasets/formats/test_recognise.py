@@ -5,13 +5,25 @@ from pathlib import Path
 
 import pytest
 
-from mmdet.datasets import CocoDataset, YOLOSegDataset
+from mmdet.datasets import (
+    CityscapesDataset,
+    CocoDataset,
+    LabelmeDataset,
+    LVISV05Dataset,
+    LVISV1Dataset,
+    VOCSegDataset,
+    YOLOSegDataset,
+)
 from mmdet.datasets.coco_folder import part_of
 from mmdet.datasets.formats.recognise import recognise
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 
 from .scene import CLASSES, SCENE, assert_is_scene, write_pictures
+from .test_cityscapes import write_cityscapes
+from .test_labelme import write_labelme
+from .test_lvis import write as write_lvis
+from .test_voc import write_voc
 from .test_yolo import YAML, lines_of
 
 
@@ -74,6 +86,10 @@ def label_studio(root: Path) -> None:
     write_coco(root / 'result.json', root / 'images', 'images/')
 
 
+def label_studio_of_a_server(root: Path) -> None:
+    write_coco(root / 'result_coco.json', root / 'images', '/data/upload/3/')
+
+
 def one_file(root: Path) -> None:
     write_coco(root / 'instances_Train.json', root / 'images', 'images/')
 
@@ -96,6 +112,22 @@ def roboflow_yolo(root: Path) -> None:
     )
 
 
+def labelme(root: Path) -> None:
+    write_labelme(root / 'photos')
+    (root / 'photos/.settings.json').write_text('{"version": 1}')
+    (root / 'labels.txt').write_text('cat\ndog\nold boat\n')
+
+
+def voc(root: Path) -> None:
+    write_voc(root)
+    (root / 'ImageSets/Segmentation/val.txt').write_text('a\nb\nc\n')
+
+
+def labelme_as_voc(root: Path) -> None:
+    write_voc(root)
+    (root / 'ImageSets/Segmentation/train.txt').unlink()
+
+
 @pytest.mark.parametrize(
     ('write', 'kind', 'parts'),
     [
@@ -103,9 +135,13 @@ def roboflow_yolo(root: Path) -> None:
         (roboflow_coco, CocoDataset, {'train', 'val'}),
         (cvat, CocoDataset, {'all'}),
         (label_studio, CocoDataset, {'all'}),
+        (label_studio_of_a_server, CocoDataset, {'all'}),
         (one_file, CocoDataset, {'train'}),
         (ultralytics, YOLOSegDataset, {'train', 'val'}),
         (roboflow_yolo, YOLOSegDataset, {'train', 'val'}),
+        (labelme, LabelmeDataset, {'all'}),
+        (voc, VOCSegDataset, {'train', 'val'}),
+        (labelme_as_voc, VOCSegDataset, {'all'}),
     ],
 )
 @pytest.mark.parametrize('inside', ['', 'export/'])
@@ -119,6 +155,30 @@ def test_exports_are_recognised(tmp_path, write, kind, parts, inside):
     for part in parts:
         cfg = found.config(part)
         assert_is_scene(DATASETS.build({**cfg, 'metainfo': metainfo, 'pipeline': []}))
+
+
+@pytest.mark.parametrize(
+    ('write', 'kind'),
+    [
+        (write_cityscapes, CityscapesDataset),
+        (lambda root: write_lvis(root, 'v1'), LVISV1Dataset),
+        (lambda root: write_lvis(root, 'v0.5'), LVISV05Dataset),
+    ],
+)
+def test_known_data_sets_are_recognised(tmp_path, write, kind):
+    write(tmp_path)
+    found = recognise(tmp_path)
+    assert found.kind is kind
+    (part,) = found.parts
+    assert len(DATASETS.build({**found.config(part), 'pipeline': []})) == len(SCENE)
+
+
+def test_lvis_beside_coco_is_coco(tmp_path):
+    write_lvis(tmp_path, 'v1')
+    write_coco(tmp_path / 'annotations/instances_val2017.json', tmp_path / 'val2017')
+    found = recognise(tmp_path)
+    assert found.kind is CocoDataset
+    assert found.parts['val']['ann_file'] == 'annotations/instances_val2017.json'
 
 
 def test_what_is_nothing_known(tmp_path):

@@ -38,7 +38,7 @@ def test_winograds_products():
     weight = torch.randn(7, 5, 3, 3, requires_grad=True)
 
     def run() -> None:
-        torch.ops.mmdet_solo.conv3x3(images, weight, None).sum().backward()
+        torch.ops.mmdet_solo.conv3x3([images], weight, None)[0].sum().backward()
 
     def reference() -> None:
         F.conv2d(images, weight, padding=1).sum().backward()

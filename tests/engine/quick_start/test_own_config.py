@@ -18,6 +18,8 @@ from tests.datasets.formats.test_recognise import (
     coco_content,
     cvat,
     label_studio,
+    labelme,
+    labelme_as_voc,
     roboflow_yolo,
     write_yolo,
 )
@@ -54,7 +56,7 @@ def test_parts_that_are_there_are_taken(folder, write, has_gpu):
     assert f'{cfg.train_cfg.max_iters} steps of {cfg.train_dataloader.batch_size} images' in said
 
 
-@pytest.mark.parametrize('write', [cvat, label_studio, 'yolo'])
+@pytest.mark.parametrize('write', [cvat, label_studio, labelme, labelme_as_voc, 'yolo'])
 def test_parts_are_made_where_there_are_none(folder, write):
     if write == 'yolo':
         write_yolo(folder / 'images', folder / 'labels')
@@ -63,11 +65,12 @@ def test_parts_are_made_where_there_are_none(folder, write):
         write(folder)
     cfg, said = written(folder)
     assert '2 images to train on, 1 to validate, made here' in said
+    classes = cfg.train_dataloader.dataset.metainfo.classes
     items = []
     for part in ('train', 'val'):
         dataset = DATASETS.build(dict(cfg[f'{part}_dataloader'].dataset, pipeline=[]))
         items += [dataset.get_data_info(index) for index in range(len(dataset))]
-    assert sorted(Path(item['img_path']).name for item in items) == ['a.png', 'b.png', 'c.png']
+    assert sorted(Path(item['img_path']).stem for item in items) == ['a', 'b', 'c']
     things = {picture.name: picture for picture in SCENE}
     for item in items:
         picture = things[Path(item['img_path']).stem]
@@ -75,15 +78,26 @@ def test_parts_are_made_where_there_are_none(folder, write):
         assert len(item['instances']) == len(picture.things)
         for instance, thing in zip(item['instances'], picture.things, strict=True):
             assert iou(decode_segmentation(instance['mask'], *size), thing.mask(*size)) > 0.99
-            assert cfg.classes[instance['bbox_label']] == CLASSES[thing.label]
+            assert classes[instance['bbox_label']] == CLASSES[thing.label]
 
 
-def test_it_is_a_dozen_lines(folder):
+def test_it_says_what_differs_and_no_more(folder):
     coco(folder)
     written(folder)
     text = (folder.parent / 'work_dirs/nuts/nuts.py').read_text()
-    assert sum(bool(line.strip(' )')) for line in text.splitlines()) <= 20
-    assert max(map(len, text.splitlines())) < 200
+    names = [line.split(' = ')[0] for line in text.splitlines() if line[:1].isalpha()]
+    assert names == ['model', 'train_dataloader', 'val_dataloader', 'test_dataloader']
+    assert 'test_dataloader = val_dataloader' in text
+    assert len(text.splitlines()) < 60
+
+
+def test_its_grid_fits_the_objects(folder):
+    """Objects of the scene are large in small images: five or six cells a side are enough."""
+    coco(folder)
+    cfg, said = written(folder)
+    head = cfg.model.mask_head
+    assert max(head.num_grids) < 12
+    assert f'grids that fit: {", ".join(map(str, head.num_grids))}' in said
 
 
 def test_a_config_that_is_there_is_left_alone(folder):
@@ -103,7 +117,7 @@ def test_a_category_without_objects_is_no_class(folder):
     content['categories'].insert(0, dict(id=0, name='things', supercategory='none'))
     (folder / 'result.json').write_text(json.dumps(content))
     cfg, said = written(folder)
-    assert cfg.classes == CLASSES
+    assert cfg.train_dataloader.dataset.metainfo.classes == CLASSES
     assert 'without objects, left out: things' in said
 
 

@@ -2,10 +2,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.structures import InstanceData
+from pycocotools import mask as coco_mask
 
 from mmdet.errors import UserError
-from mmdet.models.assigners import gather_ground_truth, ground_truth
+from mmdet.models.assigners import gather_ground_truth, ground_truth, locate_instances
 from mmdet.models.assigners.ground_truth import center_of_mass, scale_down
+from mmdet.structures import DetDataSample
+from mmdet.structures.coded_masks import CodedMasks
 from tests.samples import sample_of
 
 
@@ -59,3 +63,26 @@ def test_a_batch_without_instances():
     )
     assert len(truth.labels) == 0
     assert truth.masks[4].shape == (0, 24, 32)
+
+
+def test_instances_are_located_where_a_training_has_them():
+    """To the bit, of masks packed and as run lengths, which are moved and never drawn."""
+    rng = np.random.default_rng(0)
+    noise = (rng.random((3, 48, 64)) < 0.3).astype(np.uint8)
+    rles = coco_mask.encode(np.asfortranarray(noise.transpose(1, 2, 0)))
+    coded = CodedMasks(rles, 48, 64).resize((90, 120)).flip()
+    boxes = torch.from_numpy(coded.get_bboxes())
+    labels = torch.tensor([4, 0, 2])
+    packed = InstanceData(labels=labels, bboxes=boxes, masks=coded.pack())
+    samples = [DetDataSample(gt_instances=packed), sample_of([]), sample_of([(8, 8, 40, 24)])]
+    expected = gather_ground_truth(samples, image_size=(96, 128), mask_strides=())
+    moved = InstanceData(labels=labels, bboxes=boxes, masks=coded)
+    for first in (packed, moved):
+        found = locate_instances([first, *(sample.gt_instances for sample in samples[1:])])
+        assert found.masks == {}
+        for name in ('image', 'labels', 'bboxes', 'centers', 'areas'):
+            torch.testing.assert_close(
+                getattr(found, name), getattr(expected, name), rtol=0, atol=0, check_dtype=True
+            )
+    with pytest.raises(UserError, match='with_mask=True'):
+        locate_instances([InstanceData(labels=labels, bboxes=boxes)])

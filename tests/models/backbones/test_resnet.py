@@ -1,3 +1,4 @@
+import copy
 import hashlib
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import torchvision
 
 from mmdet.errors import UserError
 from mmdet.models import ResNet
+from mmdet.models.layers import norm_folding
 from mmdet.registry import MODELS
 
 
@@ -56,8 +58,12 @@ def test_frozen_stages_neither_learn_nor_count():
     assert not torch.equal(before['layer2.0.bn1.running_mean'], after['layer2.0.bn1.running_mean'])
 
 
-@pytest.mark.parametrize('norm_eval', [True, False])
-def test_with_cp_keeps_less_and_learns_the_same(norm_eval):
+@pytest.mark.parametrize(('norm_eval', 'side'), [(True, 64), (False, 64), (True, 256)])
+def test_with_cp_keeps_less_and_learns_the_same(norm_eval, side, monkeypatch):
+    folds = []
+    fold = norm_folding.folded
+    monkeypatch.setattr(norm_folding, 'folded', lambda *args: folds.append(0) or fold(*args))
+
     def learnt(with_cp: bool) -> tuple[int, dict[str, torch.Tensor]]:
         torch.manual_seed(0)
         options = dict(norm_eval=norm_eval, frozen_stages=1, with_cp=with_cp)
@@ -69,14 +75,35 @@ def test_with_cp_keeps_less_and_learns_the_same(norm_eval):
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-            loss = sum(f.square().sum() for f in model(torch.randn(2, 3, 64, 64)))
+            loss = sum(f.square().sum() for f in model(torch.randn(2, 3, side, side)))
         loss.backward()
         gradients = {f'{k}.grad': p.grad for k, p in model.named_parameters() if p.requires_grad}
         return sum(kept), {**model.state_dict(), **gradients}
 
-    (all_kept, expected), (few_kept, found) = learnt(False), learnt(True)
-    assert few_kept < all_kept / 4
+    all_kept, expected = learnt(False)
+    # Of larger images the norms are folded into the convolutions.
+    assert bool(folds) == (side > 64)
+    folds_before = len(folds)
+    few_kept, found = learnt(True)
+    # A frozen one once, the others for the gradient again.
+    assert len(folds) - folds_before >= folds_before
+    assert few_kept < all_kept / (4 if side == 64 else 2)
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('with_cp', [False, True])
+def test_compiled_it_learns_the_same(with_cp):
+    """Also its statistics: what is computed again for the gradient does not change them again."""
+    plain = ResNet(18, base_channels=4, num_stages=1, out_indices=(0,), norm_eval=False).double()
+    compiled = copy.deepcopy(plain)
+    compiled.with_cp = with_cp
+    compiled.compile(backend='aot_eager', fullgraph=True)
+    images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    for model in (plain, compiled):
+        model.train()(images)[0].square().sum().backward()
+    torch.testing.assert_close(compiled.state_dict(), plain.state_dict())
+    gradients = [[each.grad for each in model.parameters()] for model in (compiled, plain)]
+    torch.testing.assert_close(*gradients)
 
 
 def test_norm_eval_keeps_statistics():

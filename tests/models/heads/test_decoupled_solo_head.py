@@ -1,40 +1,12 @@
+from collections import Counter
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from mmdet.errors import UserError
-from mmdet.models.heads.decoupled_solo_head import draw_lines
-
-
-@pytest.mark.parametrize('lines', [[], [2], [4, 0, 4], [0, 1, 2, 3, 4, 3, 2, 1]], ids=len)
-def test_lines_are_channels_of_the_published_form(lines):
-    """Double the features first, convolve, then pick: what the published code does."""
-    conv = torch.nn.Conv2d(6, 5, 3, padding=1).double()
-    features = torch.randn(2, 6, 7, 4, dtype=torch.double, requires_grad=True)
-    lines = [torch.tensor(lines, dtype=torch.long), torch.tensor([1])]
-    doubled = F.interpolate(features, scale_factor=2, mode='bilinear')
-    every = conv(doubled)
-    expected = torch.cat([every[0, lines[0]], every[1, lines[1]]])
-    ours = draw_lines(conv, features.unbind(), lines)
-    torch.testing.assert_close(ours, expected)
-
-    weights = torch.randn_like(expected)
-    inputs = (features, *conv.parameters())
-    expected_gradients = torch.autograd.grad((expected * weights).sum(), inputs)
-    for ours_, theirs in zip(
-        torch.autograd.grad((ours * weights).sum(), inputs), expected_gradients, strict=True
-    ):
-        torch.testing.assert_close(ours_, theirs)
-
-
-def test_nothing_of_the_doubled_size_is_kept_for_the_backward_pass():
-    conv = torch.nn.Conv2d(16, 5, 3, padding=1)
-    feature = torch.randn(16, 8, 8, requires_grad=True)
-    kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, id):
-        draw_lines(conv, [feature], [torch.tensor([0, 3])])
-    assert kept
-    assert max(kept) <= feature.numel()
+from mmdet.models.heads.lines import draw_lines
+from tests.samples import sample_of
 
 
 @pytest.mark.parametrize('kind', ['decoupled', 'decoupled-light'])
@@ -64,3 +36,26 @@ def test_a_mask_is_its_columns_map_times_its_rows(kind, build_head, feats):
 def test_a_loss_that_would_activate_twice_is_refused(build_head):
     with pytest.raises(UserError, match='activate=False in loss_mask'):
         build_head('decoupled', loss_mask=dict(type='DiceLoss', activate=True))
+
+
+@pytest.mark.parametrize('kind', ['decoupled', 'decoupled-light'])
+def test_each_line_is_drawn_once_an_image(kind, build_head, feats, monkeypatch):
+    """For all candidates, which are looked at chunk by chunk, and for those that are kept."""
+    drawn = Counter()
+
+    def draw(conv, features, lines):
+        (lines,) = lines
+        drawn.update((id(conv), features[0].data_ptr(), line) for line in lines.tolist())
+        return draw_lines(conv, features, lines=[lines])
+
+    monkeypatch.setattr('mmdet.models.heads.decoupled_solo_head.draw_lines', draw)
+    monkeypatch.setattr('mmdet.models.postprocess._PIXELS_AT_ONCE', 10 * 24 * 32)
+    head = build_head(kind, test_cfg=dict(score_thr=0.1)).eval()
+    samples = [sample_of([]) for _ in range(2)]
+    outputs = head(feats)
+    cells = sum((pred.sigmoid() > 0.1).any(1).sum() for pred in outputs.cls_preds)
+    with torch.no_grad():
+        found = head.predict(feats, samples)
+    assert all(len(each) for each in found)
+    assert set(drawn.values()) == {1}
+    assert len(drawn) <= 2 * 2 * sum(head.num_grids) < cells

@@ -67,9 +67,9 @@ def test_of_a_result(kind, build_head, feats, other_device):
     levels = [level.to(other_device) for level in feats]
     batch = samples(other_device)
     drawn = []
-    cell_masks = head.cell_masks
-    head.cell_masks = lambda source, level, cells: (
-        drawn.append(level) or cell_masks(source, level, cells)
+    draw = head.cell_probabilities
+    head.cell_probabilities = lambda outputs, image, level, cells: (
+        drawn.append(level) or draw(outputs, image, level, cells)
     )
     with devices.waits() as names, torch.no_grad():
         results = head.predict(levels, batch)

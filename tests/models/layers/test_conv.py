@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mmdet.models.heads.features import apply_rows
-from mmdet.models.layers import Conv3x3, DeformConv2d, conv_block, conv_tower
+from mmdet.models.layers import Conv3x3, DeformConv2d, conv_block, conv_tower, of_levels
 from mmdet.ops._first_use import may_use_kernel
 
 NORM = dict(type='GN', num_groups=2)
@@ -131,6 +131,65 @@ def test_a_tower_learns_what_its_layers_one_by_one_do(dcn, dtype, size):
         # Of bfloat16's three digits one is lost, whoever adds up.
         tolerance = 1e-4 if dtype == torch.float32 else 3e-2
         assert (found - wanted).norm() < tolerance * wanted.norm()
+
+
+LEVELS = [(32, 36), (24, 24), (12, 16), (1, 1)]  # small ones that are too few for the kernel
+
+
+@pytest.mark.parametrize(
+    ('norm', 'dcn'),
+    [
+        (dict(type='GN', num_groups=4), None),
+        (dict(type='GN', num_groups=4), dict(type='DCNv2')),
+        (dict(type='BN'), None),
+    ],
+)
+def test_levels_at_once_learn_what_each_alone_does(norm, dcn):
+    block = conv_block(18, 32, 3, norm_cfg=norm, conv_cfg=dcn).eval()
+    levels = [torch.randn(2, 18, *size, requires_grad=True) for size in LEVELS]
+    leaves = [*levels, *block.parameters()]
+    found = of_levels(block, levels)
+    wanted = [block(level) for level in levels]
+    for outputs in (found, wanted):
+        outputs.extend(torch.autograd.grad(sum(out.square().sum() for out in outputs), leaves))
+    for one, other in zip(found, wanted, strict=True):
+        assert (one - other).norm() <= 1e-5 * other.norm()
+
+
+def test_levels_at_once_are_convolved_at_once():
+    block = conv_block(18, 32, 3, norm_cfg=dict(type='GN', num_groups=4))
+    if not may_use_kernel('conv3x3', torch.empty(0)):
+        pytest.skip('the compiled kernel is absent, hidden, or not for this processor')
+    levels = [torch.randn(2, 18, *size) for size in LEVELS]
+    with torch.profiler.profile() as profile:
+        of_levels(block, levels)
+    counts = {event.key: event.count for event in profile.key_averages()}
+    assert counts['mmdet_solo::conv3x3'] == 1 and 'aten::convolution' not in counts
+
+
+@pytest.mark.parametrize('watched', ['', 'conv'])
+def test_who_watches_a_layer_sees_one_level_after_the_other(watched):
+    block = conv_block(4, 8, 3, norm_cfg=dict(type='GN', num_groups=4))
+    levels, seen = [torch.randn(1, 4, size, size) for size in (5, 3)], []
+    block.get_submodule(watched).register_forward_hook(
+        lambda _, inputs, output: seen.append((inputs[0].shape, output.shape))
+    )
+    assert len(of_levels(block, levels)) == 2
+    assert seen == [((1, 4, size, size), (1, 8, size, size)) for size in (5, 3)]
+
+
+def test_what_is_kept_of_levels_at_once():
+    if not may_use_kernel('group_norm_relu', torch.empty(0)):
+        pytest.skip('the compiled kernel is absent or hidden')
+    tower = conv_tower(18, 32, 3, norm_cfg=dict(type='GN', num_groups=4))
+    levels = [torch.randn(2, 18, *size) for size in LEVELS]
+    with Made() as made:
+        outputs = levels
+        for block in tower:
+            outputs = of_levels(block, outputs)
+        outputs = of_levels(Conv3x3(32, 11, 3, padding=1), outputs)
+    for height, width in LEVELS[:3]:
+        assert made.kept(2 * 32 * height * width * 4) == 3
 
 
 @pytest.mark.parametrize('norm', [dict(type='BN'), dict(type='GN', num_groups=2, affine=False)])
