@@ -25,5 +25,5 @@ extras = tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-depende
 print(*(each for name in ('demo', 'export', 'parquet', 'supervision', 'video') for each in extras[name]), sep='\n')")
 "$extras/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-extras.txt "${wanted[@]}" ||
     die "the extras could not be installed with $extras/bin/python -m pip: see above"
-[[ $# -gt 0 ]] || set -- tests/apis tests/cli tests/datasets/formats tests/demo tests/export tests/web
+[[ $# -gt 0 ]] || set -- tests/apis tests/cli tests/datasets/conversion tests/datasets/formats tests/demo tests/export tests/web
 exec "$extras/bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"

@@ -44,7 +44,7 @@ def make_set(kind: str, root: Path, number: int) -> dict:
     entries = (_entry(kind, index, pictures[index % PICTURES]) for index in range(number))
     if kind == 'parquet':
         if not (root / 'parquet').exists():
-            from mmdet.datasets.formats.write_parquet import write_parquet  # with an extra
+            from mmdet.datasets.conversion.write_parquet import write_parquet  # with an extra
 
             write_parquet(root / 'parquet', _CATEGORIES, entries)
         return dict(type='ParquetDataset', ann_file=str(root / 'parquet'), **_images(root))
@@ -201,7 +201,10 @@ def rows(config: dict, cases: Iterable[tuple[int, int]]) -> Iterator[str]:
     """
     yield '| processes | workers | opened, s (CPU) | memory, MB | an item, ms | its JPEG, ms |'
     yield '| --- | --- | --- | --- | --- | --- |'
-    config = config | dict(pipeline=[dict(type='LoadImageFromFile')])
+    config = config | dict(
+        filter_cfg=dict(filter_empty_gt=True, min_size=32),
+        pipeline=[dict(type='LoadImageFromFile')],
+    )
     for processes, workers in cases:
         took = measure(config, processes, workers)
         yield (

@@ -27,7 +27,7 @@ class ParquetDataset(OnDemandDataset):
     """
 
     ANN_FILE = 'annotation folder'
-    LAYOUT = 'a folder of *.parquet, as `mmdet-solo convert-data --to parquet` writes it'
+    LAYOUT = 'annotations/train/*.parquet and train/, as convert-data writes them'
 
     def open_store(self) -> 'ParquetShards':
         """Look at what each file says of itself."""
@@ -44,5 +44,9 @@ class ParquetDataset(OnDemandDataset):
 
     @classmethod
     def find_parts(cls, folder: Path) -> dict[str, dict]:
-        """Return no part: which folder has the images is the config's to say."""
-        return {}
+        """Return the parts that `mmdet-solo convert-data` wrote into a folder."""
+        return {
+            part: dict(ann_file=f'annotations/{part}', data_prefix=dict(img=part))
+            for part in ('train', 'val', 'test')
+            if any((folder / 'annotations' / part).glob('*.parquet')) and (folder / part).is_dir()
+        }

@@ -11,13 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmdet.datasets.coco_annotations import PLACE, why_untrained
-from mmdet.errors import UserError, missing_package
+from mmdet.errors import UserError
 from mmdet.structures.segmentation import as_rle, json_rle
 
-try:
-    import pyarrow as pa
-except ImportError:
-    raise missing_package('a data set in Parquet needs pyarrow', 'parquet') from None
+from .arrow import pa
 
 _CATEGORIES = b'categories'
 _ID_TYPES = {int: pa.int64(), str: pa.string()}

@@ -10,9 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from mmdet.datasets.coco_images import check_categories
 from mmdet.datasets.coco_values import Identifier
@@ -20,6 +17,7 @@ from mmdet.datasets.findings import Findings
 from mmdet.datasets.image_file import UnusableImageError
 from mmdet.errors import UserError
 
+from .arrow import pa, pc, pq
 from .on_demand import Store
 from .parquet_layout import categories_of, from_row, why_not_this_layout
 

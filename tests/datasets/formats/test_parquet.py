@@ -29,7 +29,7 @@ pq = pytest.importorskip('pyarrow.parquet', reason='pyarrow is not installed')
 
 @pytest.fixture(scope='module', autouse=True)
 def write_parquet():
-    from mmdet.datasets.formats.write_parquet import write_parquet
+    from mmdet.datasets.conversion.write_parquet import write_parquet
 
     return write_parquet
 
@@ -212,7 +212,6 @@ def test_a_folder_is_written_whole_or_not_at_all(
 
 
 def test_nothing_is_written_over(tmp_path, write_parquet):
-    (tmp_path / 'out').mkdir()
     write_parquet(tmp_path / 'out', CATS, [(IMAGE, [])])
     (path,) = (tmp_path / 'out').iterdir()
     content = path.read_bytes()

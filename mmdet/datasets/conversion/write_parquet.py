@@ -1,18 +1,15 @@
 """Writing a data set as Parquet, image by image."""
 
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from mmdet.datasets.formats.arrow import pa, pq
+from mmdet.datasets.formats.parquet_layout import as_row, layout_for
 from mmdet.errors import UserError
 
-from .parquet_layout import as_row, layout_for
+from .out_folder import whole_folder
 
 # To read a row its row group is read: 1 ms with the 7 annotations an image that COCO has.
 GROUP_IMAGES = 64
@@ -25,12 +22,12 @@ def write_parquet(
 ) -> int:
     """Write a data set into a folder that `ParquetDataset` reads.
 
-    It is written beside the folder and renamed when it is whole. No more than a row group is held,
+    The folder is there whole, or not at all. No more than a row group is held,
     64 images or 512 annotations. Fields that COCO's form does not need are not written, and neither
     are the ids of annotations.
 
     Args:
-        folder: to be made; there may be an empty one.
+        folder: to be made.
         categories: with `id` and `name`.
         images: each with its annotations, as `CocoFile.by_image` and `OnDemandDataset.by_image`
             yield them.
@@ -39,21 +36,12 @@ def write_parquet(
         The number of images.
 
     Raises:
-        UserError: the folder is not empty, there is no image, or some ids are numbers and others
-            texts.
+        UserError: the folder is there already, there is no image, or some ids are numbers and
+            others texts.
         OSError: the disk is full, or cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f'{folder} is there already: name a folder that is not, or remove it')
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f'.{folder.name}.', suffix='.part', dir=folder.parent))
-    try:
-        number = _write(part, categories, images)
-        part.chmod(0o755)  # a temporary folder is its owner's alone
-        part.replace(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return number
+    with whole_folder(folder) as part:
+        return _write(part, categories, images)
 
 
 def _write(
