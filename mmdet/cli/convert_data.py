@@ -9,15 +9,17 @@ from mmdet.datasets.conversion.out_folder import whole_folder
 from mmdet.datasets.conversion.source import KINDS, open_source
 from mmdet.datasets.conversion.to_coco import write_coco
 from mmdet.datasets.conversion.to_labelme import write_labelme
+from mmdet.datasets.conversion.to_parquet import write_parquet_parts
 from mmdet.datasets.conversion.to_yolo import write_yolo
 from mmdet.errors import UserError
 
-WRITERS = dict(coco=write_coco, yolo=write_yolo, labelme=write_labelme)
+WRITERS = dict(coco=write_coco, yolo=write_yolo, labelme=write_labelme, parquet=write_parquet_parts)
 
 NOTES = """\
   coco     OUT/annotations/instances_PART.json, OUT/PART/ with the images
   yolo     OUT/data.yaml, OUT/images/PART/, OUT/labels/PART/
   labelme  OUT/labels.txt, OUT/PART/ with the images, a JSON file beside each
+  parquet  OUT/annotations/PART/*.parquet, OUT/PART/ with the images; needs pyarrow
 
 Masks stay the same to an IoU of 0.99 or more. What the format cannot hold is counted, and said in
 the last line with the first of each kind. OUT is made whole or not at all. Ultralytics needs a

@@ -8,6 +8,8 @@ from .formats import (
     LVISDataset,
     LVISV05Dataset,
     LVISV1Dataset,
+    ParquetDataset,
+    SA1BDataset,
     VOCSegDataset,
     YOLOSegDataset,
 )
@@ -24,7 +26,9 @@ __all__ = [
     'LVISV1Dataset',
     'LabelmeDataset',
     'MultiImageMixDataset',
+    'ParquetDataset',
     'RepeatDataset',
+    'SA1BDataset',
     'ShapesDataset',
     'VOCSegDataset',
     'YOLOSegDataset',

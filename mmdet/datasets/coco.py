@@ -2,8 +2,7 @@
 
 import logging
 import os
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os.path import basename, dirname, join
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from .coco_images import leads_out
 from .coco_names import files_in, names_that_are_there
 from .coco_values import Identifier
 from .file_backend import file_backend
-from .findings import UNTRAINED
+from .findings import UNTRAINED, Findings
 from .image_file import UnusableImageError
 from .image_header import ImageFile, check_image_files
 from .unusable_image import UnusableImage, note_unusable
@@ -75,6 +74,7 @@ class CocoDataset(BaseDataset):
             image is left.
     """
 
+    ANN_FILE = 'annotation file'  # what it is; 'annotation folder' in other formats
     METAINFO = dict(classes=COCO_CLASSES)
     LAYOUT = "a JSON of COCO's with `images`, `annotations` and `categories`, or in folders below"
 
@@ -187,33 +187,50 @@ class CocoDataset(BaseDataset):
         Raises:
             UserError: its classes are not the data set's, or an image is outside of the root.
         """
+        labels = self._match_classes(coco)
+        self._check_names(coco.images)
+        return [
+            self._item(image, annotations, labels, coco.findings)
+            for image, annotations in coco.by_image()
+        ]
+
+    def _match_classes(self, coco: CocoFile) -> dict[Identifier, int]:
+        """Return the label of each category that is used."""
         # A format that names its classes itself has none here, unless the config names them.
         names = [category['name'] for category in coco.categories]
-        classes = self._metainfo.setdefault('classes', tuple(names))
-        labels = category_labels(coco, classes)
-        folder = self.data_prefix['img']
-        if not self.allow_outside_root:
-            self._check_names(coco.images)
-        images = {image['id']: image for image in coco.images}
-        instances = defaultdict(list)
-        for annotation in coco.annotations:
+        return category_labels(coco, self._metainfo.setdefault('classes', tuple(names)))
+
+    def _item(
+        self,
+        image: dict,
+        annotations: Iterable[dict],
+        labels: Mapping[Identifier, int],
+        findings: Findings,
+    ) -> dict:
+        """Return an image's item of the data list; what it does not train on is added to findings.
+
+        Args:
+            image: as `CocoFile` has it.
+            annotations: of the image, likewise.
+            labels: as `_match_classes` returns them.
+            findings: of the data set.
+        """
+        instances: list[dict] = []
+        for annotation in annotations:
             if annotation['category_id'] not in labels:
                 continue
-            reason = why_untrained(annotation, images[annotation['image_id']])
+            reason = why_untrained(annotation, image)
             if reason is None:
-                instances[annotation['image_id']].append(_instance(annotation, labels))
+                instances.append(_instance(annotation, labels))
             elif not self.test_mode:
-                coco.findings.add(UNTRAINED, reason, place(annotation))
-        return [
-            dict(
-                img_path=join(folder, image['file_name']),
-                img_id=identifier,
-                height=image['height'],
-                width=image['width'],
-                instances=instances[identifier],
-            )
-            for identifier, image in images.items()
-        ]
+                findings.add(UNTRAINED, reason, place(annotation))
+        return dict(
+            img_path=join(self.data_prefix['img'], image['file_name']),
+            img_id=image['id'],
+            height=image['height'],
+            width=image['width'],
+            instances=instances,
+        )
 
     def __getitem__(self, idx: int) -> dict:
         """Return a sample; in training, of another image where this one cannot be used.
@@ -230,17 +247,17 @@ class CocoDataset(BaseDataset):
                 # torchrun knows what ends a process by its class's name.
                 raise UserError(str(error)) from None
             if sample is None:
-                path = self.get_data_info(idx)['img_path']
-                raise UserError(f'the test pipeline gives nothing for {path}, with ignore_empty?')
+                raise UserError(
+                    f'the test pipeline gives nothing for {self._place(idx)}, with ignore_empty?'
+                )
             return sample
         why = 'the pipeline left nothing of them, as FilterAnnotations and RandomCrop may'
         for _ in range(self.max_refetch + 1):
             try:
                 sample = self.prepare_data(idx)
             except UnusableImageError as error:
-                why, path = str(error), self.get_data_info(idx)['img_path']
-                limit = self._unusable_of(len(self))
-                note_unusable(UnusableImage(path, why, self.source, limit, of=len(self)))
+                why, limit = str(error), self._unusable_of(len(self))
+                note_unusable(UnusableImage(self._place(idx), why, self.source, limit, len(self)))
                 sample = None
             if sample is not None:
                 return sample
@@ -248,6 +265,10 @@ class CocoDataset(BaseDataset):
         raise UserError(
             f'{self.source}: {self.max_refetch + 1} images in a row cannot be used; the last: {why}'
         )
+
+    def _place(self, idx: int) -> str:
+        """Return what a message calls an image, the path of its file."""
+        return self.get_data_info(idx)['img_path']
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """Return the labels in an image, once for each instance to learn.
@@ -260,57 +281,65 @@ class CocoDataset(BaseDataset):
     def filter_data(self) -> list[dict]:
         """Leave out images as `filter_cfg` says."""
         kept = self.data_list
-        if not kept and self.test_mode:
+        if len(kept) == 0 and self.test_mode:
             self.serialize_data = False  # mmengine cannot, of nothing
             return kept
-        if not kept:
+        if len(kept) == 0:
             raise UserError(f'{self.source} has no images')
         if self.filter_cfg and not self.test_mode:
-            kept = self.filtered(kept)
+            kept = self.filtered()
         if self._indices is None:
             self._check_pictures(kept)
         elif self._indices == 0 or not np.size(self._indices):
             raise UserError(f'{self.source}: indices={self._indices} leaves no image')
         return kept
 
-    def filtered(self, items: list[dict]) -> list[dict]:
-        """Return those of a data list that `filter_cfg` leaves.
+    def filtered(self) -> list[dict]:
+        """Return what of the data list `filter_cfg` keeps.
 
         Raises:
-            UserError: it has an unknown key, or leaves none.
+            UserError: it has an unknown key, or keeps nothing.
         """
-        filter_cfg = self.filter_cfg or {}
-        unknown = set(filter_cfg) - {'filter_empty_gt', 'min_size'}
-        if unknown:
-            raise UserError(
-                f'unknown key {min(unknown)!r} in filter_cfg; known are filter_empty_gt, min_size'
-            )
-        min_size = filter_cfg.get('min_size', 0)
-        skip_empty = filter_cfg.get('filter_empty_gt', False)
-        small = [each for each in items if min(each['width'], each['height']) < min_size]
-        if small:
-            names = ', '.join(each['img_path'] for each in small[:_NAMED])
+        return self._filtered(*filter_rules(self.filter_cfg or {}))
+
+    def _filtered(self, min_size: int, skip_empty: bool) -> list[dict]:
+        """Return what of the data list `filter_cfg` keeps."""
+        is_small = self._shorter_sides() < min_size
+        if is_small.any():
+            first = [self._name(self.data_list[each]) for each in np.flatnonzero(is_small)[:_NAMED]]
             print_log(
-                f'{self.source}: {len(small)} images with a side below min_size={min_size} of '
-                f'filter_cfg are left out: {names}{", ..." if len(small) > _NAMED else ""}',
+                f'{self.source}: {is_small.sum()} images with a side below min_size={min_size} of '
+                f'filter_cfg are left out: {", ".join(first)}'
+                f'{", ..." if is_small.sum() > _NAMED else ""}',
                 logger='current',
                 level=logging.WARNING,
             )
-        kept = [
-            item
-            for item in items
-            if min(item['width'], item['height']) >= min_size
-            and not (skip_empty and all(obj['ignore_flag'] for obj in item['instances']))
-        ]
-        if not kept:
+        is_kept = ~is_small
+        if skip_empty:
+            is_kept &= self._have_objects()
+        if not is_kept.any():
             raise UserError(
-                f'{self.source}: none of its {len(items)} images is left after '
-                f'filter_cfg={dict(filter_cfg)}'
+                f'{self.source}: none of its {len(self.data_list)} images is left after '
+                f'filter_cfg={dict(self.filter_cfg or {})}'
             )
-        return kept
+        return self._get_unserialized_subset(np.flatnonzero(is_kept).tolist())
+
+    def _name(self, listed: dict) -> str:
+        """Return what a message calls an image of the data list."""
+        return listed['img_path']
+
+    def _shorter_sides(self) -> np.ndarray:
+        """Return the shorter side in pixels of each image of the data list."""
+        return np.array([min(each['width'], each['height']) for each in self.data_list])
+
+    def _have_objects(self) -> np.ndarray:
+        """Return of each image of the data list whether there is an instance to learn in it."""
+        return np.array([has_objects(each) for each in self.data_list])
 
     def _check_names(self, images: list[dict]) -> None:
         """Refuse names that lead out of the data set: the file is not to choose what is read."""
+        if self.allow_outside_root:
+            return
         roots = self._roots()
         for image in images:
             if leads_out(image['file_name'], self.data_prefix['img'], roots):
@@ -354,7 +383,7 @@ class CocoDataset(BaseDataset):
         """
         if not self.reads_local_images():
             return
-        items = [self.get_data_info(index) for index in range(len(self))]
+        items = map(self.get_data_info, range(len(self)))  # one after the other: they may be large
         files = [ImageFile(each['img_path'], (each['height'], each['width'])) for each in items]
         errors = [str(error) for error in check_image_files(files) if error is not None]
         if errors:
@@ -385,7 +414,26 @@ class CocoDataset(BaseDataset):
         return isinstance(file_backend(self.data_prefix['img'], backend_args), LocalBackend)
 
 
-def _instance(annotation: dict, labels: dict[Identifier, int]) -> dict:
+def filter_rules(filter_cfg: Mapping) -> tuple[int, bool]:
+    """Return the smallest side in pixels, and whether images without objects are left out.
+
+    Raises:
+        UserError: a `filter_cfg` has another key.
+    """
+    unknown = set(filter_cfg) - {'filter_empty_gt', 'min_size'}
+    if unknown:
+        raise UserError(
+            f'unknown key {min(unknown)!r} in filter_cfg; known are filter_empty_gt, min_size'
+        )
+    return filter_cfg.get('min_size', 0), filter_cfg.get('filter_empty_gt', False)
+
+
+def has_objects(item: Mapping) -> bool:
+    """Return whether there is an instance to learn in an item of a data list."""
+    return not all(instance['ignore_flag'] for instance in item['instances'])
+
+
+def _instance(annotation: dict, labels: Mapping[Identifier, int]) -> dict:
     x, y, width, height = annotation['bbox']
     return dict(
         bbox=[x, y, x + width, y + height],

@@ -51,7 +51,7 @@ def check_annotations(
     for number, annotation in enumerate(entries):
         image_id = annotation['image_id']
         try:
-            fields, repairs, extent = _repaired(annotation, image_of, category_ids)
+            fields, repairs, extent = repaired(annotation, image_of, category_ids)
         except UnusableMaskError as reason:
             findings.add(LEFT_OUT, str(reason), place(annotation, number), image=image_id)
             continue
@@ -107,12 +107,17 @@ def _notice_many_crowds(annotations: Sequence[dict], findings: Findings) -> None
         findings.add(NOTICED, 'marked "iscrowd", from which nothing is learned', place(annotation))
 
 
-def _repaired(
+def repaired(
     annotation: dict,
     image_of: Mapping[Identifier | None, dict],
     category_ids: Mapping[Identifier | None, Identifier],
 ) -> tuple[dict, list[str], Extent]:
     """Return an annotation's fields, what had to be repaired in them, and its mask's extent.
+
+    Args:
+        annotation: with `image_id` and `category_id`.
+        image_of: the images by their ids' keys, with `id`, `height` and `width`.
+        category_ids: the ids of the categories by their keys.
 
     Raises:
         UnusableMaskError: it has to be left out.

@@ -90,6 +90,14 @@ class CocoFile:
     categories: list[dict]
     findings: Findings
 
+    def by_image(self) -> Iterator[tuple[dict, list[dict]]]:
+        """Yield each image with its annotations, both in the order that they have here."""
+        annotations: dict[Identifier, list[dict]] = {image['id']: [] for image in self.images}
+        for annotation in self.annotations:
+            annotations[annotation['image_id']].append(annotation)
+        for image in self.images:
+            yield image, annotations[image['id']]
+
     def say_findings(self) -> None:
         """Log them in one line; a second time, of the same file, the logger leaves it out."""
         summary = self.findings.summary()

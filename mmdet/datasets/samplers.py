@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
+from mmengine.dataset import BaseDataset
 from torch.utils.data import BatchSampler, Sampler
 
 from mmdet.registry import DATA_SAMPLERS
+
+from .image_file import UnusableImageError
 
 
 @DATA_SAMPLERS.register_module()
@@ -27,8 +30,7 @@ class AspectRatioBatchSampler(BatchSampler):
         groups: dict[bool, list[int]] = {False: [], True: []}
         assert hasattr(self.sampler, 'dataset')
         for index in self.sampler:
-            info = self.sampler.dataset.get_data_info(index)
-            group = groups[info['width'] < info['height']]
+            group = groups[_is_upright(self.sampler.dataset, index)]
             group.append(index)
             if len(group) == self.batch_size:
                 yield group.copy()
@@ -38,3 +40,11 @@ class AspectRatioBatchSampler(BatchSampler):
             batch = rest[start : start + self.batch_size]
             if len(batch) == self.batch_size or not self.drop_last:
                 yield batch
+
+
+def _is_upright(dataset: BaseDataset, index: int) -> bool:
+    try:
+        info = dataset.get_data_info(index)
+    except UnusableImageError:  # another one takes its place when it is loaded
+        return False
+    return info['width'] < info['height']

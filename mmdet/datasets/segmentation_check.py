@@ -145,6 +145,8 @@ def compressed_counts(text: str) -> list[int]:
     last = digits < 32
     if not len(digits) or digits.min() < 0 or digits.max() > 63 or not last[-1]:
         raise UnusableMaskError('with RLE whose counts are no string of COCO')
-    if np.diff(last.nonzero()[0], prepend=-1).max() > 7:  # beyond the 32 bits of a length
+    ends = np.flatnonzero(last)
+    longest = max(ends[0] + 1, (ends[1:] - ends[:-1]).max(initial=0))
+    if longest > 7:  # beyond the 32 bits of a length
         raise UnusableMaskError('with RLE whose counts are no string of COCO')
     return run_lengths(text).tolist()

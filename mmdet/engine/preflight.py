@@ -9,6 +9,7 @@ step.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
@@ -72,7 +73,8 @@ def _missing_data(cfg: Config, stage: str) -> Iterator[str]:
     for dataset in datasets:
         folder = _in_root(dataset, (dataset.get('data_prefix') or {}).get('img', ''))
         ann_file = _in_root(dataset, dataset.get('ann_file', ''))
-        paths.append((ann_file, 'annotation file', dataset.get('backend_args')))
+        kind = _class_of(dataset).ANN_FILE
+        paths.append((ann_file, kind, dataset.get('backend_args')))
         paths.append((folder, 'image folder', _image_backend(dataset)))
     if stage != 'train':
         metrics = metrics_of(cfg.get(f'{stage}_evaluator'))
@@ -91,17 +93,19 @@ def _pickled_data(cfg: Config, stage: str) -> Iterator[str]:
     """
     for dataset in datasets_of(cfg.get(f'{stage}_dataloader')):
         path = str(dataset.get('ann_file', ''))
-        if path.endswith(('.pkl', '.pickle')) and is_a(dataset, DATASETS, BaseDataset):
-            kind = dataset['type']
-            cls = DATASETS.get(kind) if isinstance(kind, str) else kind
-            if getattr(cls, 'load_data_list', None) in (
-                BaseDataset.load_data_list,
-                CocoDataset.load_data_list,
-            ):
-                yield (
-                    f'annotation file {path} is a pickle, which runs whatever code is in it: '
-                    'convert it to JSON'
-                )
+        if not path.endswith(('.pkl', '.pickle')) or not is_a(dataset, DATASETS, BaseDataset):
+            continue
+        readers = BaseDataset.load_data_list, CocoDataset.load_data_list
+        if getattr(_class_of(dataset), 'load_data_list', None) in readers:
+            yield (
+                f'annotation file {path} is a pickle, which runs whatever code is in it: '
+                'convert it to JSON'
+            )
+
+
+def _class_of(dataset: Mapping) -> Any:
+    kind = dataset['type']
+    return DATASETS.get(kind) if isinstance(kind, str) else kind
 
 
 def _in_root(dataset: Mapping, path: str) -> str:

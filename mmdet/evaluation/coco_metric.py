@@ -20,7 +20,7 @@ from mmdet.errors import UserError
 from mmdet.registry import METRICS
 from mmdet.structures.segmentation import areas_of, json_rle
 
-from .truth import truth_of_file, truth_of_samples
+from .truth import by_classes, truth_of_file, truth_of_samples
 
 Metric = Literal['segm', 'bbox']
 
@@ -226,13 +226,22 @@ class CocoMetric(BaseMetric):
         self, metric: Metric, truth: COCO, found: COCO
     ) -> tuple[dict[str, float], list[float]]:
         """Return all figures, and the AP of each class; -1 where there is nothing to find."""
-        evaluation = COCOeval_faster(truth, found, iouType=metric, print_function=say_nothing)
-        evaluation.params.catIds = truth.getCatIds()
+        evaluation = COCOeval_faster(iouType=metric, print_function=say_nothing)
         if self.iou_thrs is not None:
             evaluation.params.iouThrs = self.iou_thrs
-        evaluation.run()
+        parts: list[dict] = []
+        for some_truth, some_found in by_classes(truth, found):
+            evaluation.cocoGt, evaluation.cocoDt = some_truth, some_found
+            evaluation.params.imgIds = some_truth.getImgIds()
+            evaluation.params.catIds = some_truth.getCatIds()
+            evaluation.evaluate()
+            evaluation.accumulate()
+            parts.append(evaluation.eval)
+        # (IoU thresholds, recalls, classes, areas, numbers of detections), and without the recalls
+        evaluation.eval['precision'] = np.concatenate([each['precision'] for each in parts], 2)
+        evaluation.eval['recall'] = np.concatenate([each['recall'] for each in parts], 1)
+        evaluation.summarize()
         stats = dict(zip(FIGURES, map(float, evaluation.stats), strict=True))
-        # (IoU thresholds, recalls, classes, areas, numbers of detections)
         precision = evaluation.eval['precision'][..., 0, -1]
         return stats, [mean_of(values) for values in np.moveaxis(precision, 2, 0)]
 

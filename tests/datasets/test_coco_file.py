@@ -143,6 +143,16 @@ def test_ids_may_be_text_throughout(content, read):
     assert coco.findings.summary() == ''
 
 
+def test_each_image_comes_with_its_annotations(content, read):
+    content['images'].append(dict(id=3, file_name='3.jpg', width=60, height=40))
+    content['annotations'] += [annotation(3, 1), annotation(4, 2)]
+    found = {
+        image['file_name']: [each['id'] for each in annotations]
+        for image, annotations in read(content).by_image()
+    }
+    assert found == {'1.jpg': [1, 3], '2.jpg': [2, 4], '3.jpg': []}
+
+
 def test_ids_are_no_fractions(content, read):
     content['categories'][0]['id'] = 1.0
     content['images'][0]['id'] = 1.0

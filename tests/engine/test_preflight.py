@@ -95,6 +95,17 @@ def test_all_comes_at_once(cfg, tmp_path):
     assert lines[0].startswith("a data set in COCO's format is expected")
 
 
+def test_annotations_in_parquet_are_a_folder(cfg, tmp_path):
+    dataset = cfg.val_dataloader.dataset
+    dataset.type = 'ParquetDataset'
+    assert complaint_of(cfg, 'val')[-1].endswith('instances_val2017.json is a file')
+    dataset.ann_file = 'parquet'
+    assert 'annotation folder ' in (said := complaint_of(cfg, 'val')[-1])
+    assert said.endswith('/parquet does not exist')
+    dataset.ann_file = str(tmp_path)
+    check_files(cfg, ('val',))
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may write and read everything')
 def test_permissions(cfg, tmp_path):
     locked = tmp_path / 'locked'

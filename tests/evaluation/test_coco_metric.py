@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from faster_coco_eval import COCOeval_faster
 from mmengine.logging import MMLogger
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -160,6 +161,28 @@ def test_an_image_counts_once(truth, ann_file):
 def test_evaluating_twice_gives_the_same(truth, ann_file):
     metric = CocoMetric(ann_file)
     assert evaluate(metric, detections_for(truth)) == evaluate(metric, detections_for(truth))
+
+
+@pytest.mark.parametrize('metric', ['segm', 'bbox'])
+def test_figures_are_the_same_with_a_class_at_a_time(truth, ann_file, monkeypatch, metric):
+    truth['annotations'] = [each for each in truth['annotations'] if each['category_id'] != 3]
+    Path(ann_file).write_text(json.dumps(truth))
+    samples = detections_for(truth)
+    given: list[tuple[int, int]] = []
+
+    class Engine(COCOeval_faster):
+        def evaluate(self) -> None:
+            given.append((len(self.params.imgIds), len(self.params.catIds)))
+            super().evaluate()
+
+    monkeypatch.setattr('mmdet.evaluation.coco_metric.COCOeval_faster', Engine)
+    whole = evaluate(CocoMetric(ann_file, metric=metric, classwise=True), samples)
+    assert given == [(len(truth['images']), len(CLASSES))]
+    given.clear()
+    monkeypatch.setattr('mmdet.evaluation.truth._PAIRS', 1)
+    assert evaluate(CocoMetric(ann_file, metric=metric, classwise=True), samples) == whole
+    assert [classes for _, classes in given] == [1] * len(CLASSES)
+    assert max(images for images, _ in given) < len(truth['images'])
 
 
 def test_nothing_detected_is_zero_and_a_valid_file(truth, ann_file, tmp_path):

@@ -34,7 +34,7 @@ def write_coco(collection: Collection, folder: Path, *, link: bool) -> Findings:
         for picture in pictures:
             put_image(picture.path, folder / part / picture.image['file_name'], link=link)
         content = dict(
-            images=_with_own_ids([picture.image for picture in pictures]),
+            images=with_own_ids([picture.image for picture in pictures]),
             annotations=[],
             categories=collection.categories,
         )
@@ -55,10 +55,11 @@ def _annotations(
     ]
     for annotation in annotations:
         annotation.pop(PLACE, None)
-    return _with_own_ids(annotations)
+    return with_own_ids(annotations)
 
 
-def _with_own_ids(entries: Sequence[dict]) -> list[dict]:
+def with_own_ids(entries: Sequence[dict]) -> list[dict]:
+    """Return entries whose ids are whole numbers from 1 on and theirs alone, counted if need be."""
     ids = [entry.get('id') for entry in entries]
     # pycocotools takes an annotation of id 0 for none.
     if all(type(each) is int and each > 0 for each in ids) and len(set(ids)) == len(ids):

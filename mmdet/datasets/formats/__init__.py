@@ -3,6 +3,8 @@
 from .cityscapes import CityscapesDataset
 from .labelme import LabelmeDataset
 from .lvis import LVISDataset, LVISV05Dataset, LVISV1Dataset
+from .parquet import ParquetDataset
+from .sa1b import SA1BDataset
 from .voc import VOCSegDataset
 from .yolo import YOLOSegDataset
 
@@ -12,6 +14,8 @@ __all__ = [
     'LVISV05Dataset',
     'LVISV1Dataset',
     'LabelmeDataset',
+    'ParquetDataset',
+    'SA1BDataset',
     'VOCSegDataset',
     'YOLOSegDataset',
 ]

@@ -9,10 +9,12 @@ from mmdet.errors import UserError
 from .cityscapes import CityscapesDataset
 from .labelme import LabelmeDataset
 from .lvis import LVISV05Dataset, LVISV1Dataset
+from .parquet import ParquetDataset
 from .voc import VOCSegDataset
 from .yolo import YOLOSegDataset
 
 FORMATS: tuple[type[CocoDataset], ...] = (
+    ParquetDataset,
     YOLOSegDataset,
     VOCSegDataset,
     CityscapesDataset,

@@ -137,11 +137,11 @@ def read_part(config: PartConfig) -> Part:
     with garbage_left_alone():
         coco = dataset.read()
         in_file = len(coco.images)
-        items = dataset.data_list_of(coco)
+        dataset.data_list = items = dataset.data_list_of(coco)
         findings = coco.findings.counted()
         del coco
         if dataset.filter_cfg and not dataset.test_mode and items:
-            items = dataset.filtered(items)
+            items = dataset.filtered()
         instances = [each for item in items for each in item['instances']]
         truths, shapes, factors = _delivered(items, delivery)
     return Part(
