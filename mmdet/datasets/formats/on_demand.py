@@ -162,7 +162,7 @@ class OnDemandDataset(CocoDataset):
         return positions[:indices] if indices >= 0 else positions[indices:]
 
     def _check_pictures(self, items: Any) -> None:
-        if not self._reads_local_images():
+        if not self.reads_local_images():
             return
         some = np.linspace(0, len(items) - 1, min(len(items), _LOOKED_FOR)).astype(int)
         first = None
