@@ -167,7 +167,8 @@ def _of_grid(part: dict) -> Iterator[Amiss]:
             grid['in_no_range'] / objects,
             f'{_of(grid["in_no_range"], objects, "objects")} of {name} are in the range of no '
             f'level ({sizes}), and cannot be {verb}.',
-            'Change scale_ranges of model.mask_head, or the scale of Resize.',
+            'Change scale_ranges of model.mask_head, or the scale of Resize; mmdet-solo fit-grid '
+            'proposes both.',
             'grid',
         )
     if grid['lost_to_others'] > 0.02 * objects:
@@ -176,7 +177,8 @@ def _of_grid(part: dict) -> Iterator[Amiss]:
             grid['lost_to_others'] / objects,
             f'{_of(grid["lost_to_others"], objects, "objects")} of {name} lose all their cells to '
             f'others, and cannot be {verb}.',
-            'Raise num_grids of model.mask_head, or the scale of Resize with scale_ranges.',
+            'Raise num_grids of model.mask_head, or the scale of Resize with scale_ranges; '
+            'mmdet-solo fit-grid proposes them.',
             'grid',
         )
 
