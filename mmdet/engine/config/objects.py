@@ -76,6 +76,8 @@ _WITHIN = {
     'datasets': _DATASET,
     'pipeline': _TRANSFORM,
     'transforms': _TRANSFORM,
+    'policies': _TRANSFORM,  # of AutoAugment
+    'aug_space': _TRANSFORM,  # of RandAugment
     'vis_backends': Place(mmdet_registry.VISBACKENDS, supplied=frozenset({'save_dir'})),
     'metrics': Place(mmdet_registry.METRICS),
 }
