@@ -182,6 +182,23 @@ def test_a_shift_that_leaves_no_instance_is_none():
     assert all(len(each['gt_bboxes']) for each in shifts)
 
 
+@pytest.mark.parametrize(
+    ('name', 'arguments'),
+    [
+        ('RandomAffine', dict(max_translate_ratio=1.0)),
+        ('RandomShift', dict(prob=1.0, max_shift_px=100)),
+    ],
+)
+def test_what_leaves_the_image_is_left_out(name, arguments):
+    found = [apply(name, given(name), **arguments) for _ in range(30)]
+    numbers = {len(each['gt_bboxes']) for each in found}
+    assert numbers >= {1, 2}
+    for each in found:
+        boxes = each['gt_bboxes']
+        assert (boxes[:, :2] < boxes[:, 2:]).all()
+        assert len(boxes) == len(each['gt_masks']) == len(each['gt_bboxes_labels'])
+
+
 def test_a_portrait_fits_a_landscape():
     tall = results_of([(10, 10, 30, 90)], 120, 60)
     results = apply('FixShapeResize', tall, width=100, height=80, keep_ratio=True)
@@ -200,6 +217,26 @@ def test_center_crop_pad_shows_the_mean_where_there_is_nothing():
     assert found['img'][0, 0].tolist() == [3, 2, 1]
     with pytest.raises(UserError, match='to_float32=True'):
         apply('RandomCenterCropPad', results_of(), crop_size=(40, 40))
+
+
+@pytest.mark.parametrize(
+    ('name', 'arguments'),
+    [
+        ('RandomCenterCropPad', dict(crop_size=(80, 50), border=10)),
+        ('MinIoURandomCrop', dict(min_ious=(0.0,))),
+    ],
+)
+def test_instances_whose_middle_is_outside_a_window_are_left_out(name, arguments):
+    numbers = set()
+    for _ in range(30):
+        results = apply(name, given(name), **arguments, bbox_clip_border=False)
+        height, width = results['img_shape']
+        boxes = results['gt_bboxes']
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        assert (centres > 0).all() and (centres < (width, height)).all()
+        assert len(boxes) == len(results['gt_masks']) == len(results['gt_ignore_flags'])
+        numbers.add(len(boxes))
+    assert numbers == {1, 2}
 
 
 def test_mixup_shows_both():
