@@ -34,6 +34,7 @@ from .min_iou_crop import MinIoURandomCrop
 from .mixup import MixUp
 from .mosaic import Mosaic
 from .photometric import PhotoMetricDistortion, YOLOXHSVRandomAug
+from .torchvision_transforms import TorchVision
 
 __all__ = [
     'AutoAugment',
@@ -77,6 +78,7 @@ __all__ = [
     'ShearY',
     'Solarize',
     'SolarizeAdd',
+    'TorchVision',
     'TranslateX',
     'TranslateY',
     'YOLOXHSVRandomAug',

@@ -119,6 +119,11 @@ def test_mistakes_are_named(option, complaint):
         (dict(type='Rotate', max_mag='30'), "max_mag is '30' .str., not number"),
         (dict(type='Expand', seg_ignore_label=255), "no argument 'seg_ignore_label'"),
         (dict(type='AutoAugment', policies=[[dict(type='Rotat')]]), "no type 'Rotat'; .* 'Rotate'"),
+        (
+            dict(type='TorchVision', transforms=[dict(type='RandomRotate')]),
+            "pipeline.2: TorchVision: .* no 'RandomRotate'; did you mean 'RandomRotation'",
+        ),
+        (dict(type='TorchVision', transform=[]), "no argument 'transform'; .* 'transforms'"),
         (dict(type='RandAugment', aug_space=[[dict(type='Color', prop=1)]]), "no argument 'prop'"),
     ],
 )
@@ -138,6 +143,7 @@ def test_arguments_as_mmdetections_configs_have_them(cfg):
         dict(type='CutOut', n_holes=(1, 3), cutout_shape=[(8, 8), (16, 8)]),
         dict(type='RandAugment', aug_space=[[dict(type='Color')], [dict(type='Rotate')]]),
         dict(type='AutoAugment', policies=[[dict(type='Rotate', level=8, prob=0.6)]]),
+        dict(type='TorchVision', transforms=[dict(type='RandomPerspective', p=0.3)]),
         dict(type='FixShapeResize', width=640, height=640, keep_ratio=True),
     ]
     check_config(cfg, source='c.py')
