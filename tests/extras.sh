@@ -22,8 +22,8 @@ printf 'import site; site.addsitedir(%s)\n' "\"$packages\"" >"$beside/plain.pth"
 mapfile -t wanted < <("$PYTHON" -c "
 import tomllib
 extras = tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']
-print(*(each for name in ('demo', 'export', 'supervision', 'video') for each in extras[name]), sep='\n')")
+print(*(each for name in ('albu', 'demo', 'export', 'supervision', 'video') for each in extras[name]), sep='\n')")
 "$extras/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-extras.txt "${wanted[@]}" ||
     die "the extras could not be installed with $extras/bin/python -m pip: see above"
-[[ $# -gt 0 ]] || set -- tests/apis tests/cli tests/demo tests/export tests/web
+[[ $# -gt 0 ]] || set -- tests/apis tests/cli tests/datasets/transforms tests/demo tests/export tests/web
 exec "$extras/bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"

@@ -1,6 +1,7 @@
 """The steps of a data pipeline, with mmdetection 3.x's names and arguments."""
 
 from .affine import RandomAffine
+from .albu import Albu
 from .auto_augment import AutoAugment, RandAugment
 from .center_crop_pad import RandomCenterCropPad
 from .copy_paste import CopyPaste
@@ -37,6 +38,7 @@ from .photometric import PhotoMetricDistortion, YOLOXHSVRandomAug
 from .torchvision_transforms import TorchVision
 
 __all__ = [
+    'Albu',
     'AutoAugment',
     'AutoContrast',
     'Brightness',

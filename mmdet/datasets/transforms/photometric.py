@@ -5,6 +5,7 @@ import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from mmdet.errors import UserError
 from mmdet.registry import TRANSFORMS
 
 from .arguments import check_range, check_within
@@ -96,7 +97,16 @@ class YOLOXHSVRandomAug(BaseTransform):
         self.deltas = (hue_delta, saturation_delta, value_delta)
 
     def transform(self, results: dict) -> dict:
-        """Return results with another `img`, which has to be uint8."""
+        """Return results with another `img`.
+
+        Raises:
+            UserError: the image is not uint8.
+        """
+        if results['img'].dtype != np.uint8:
+            raise UserError(
+                f'YOLOXHSVRandomAug needs a uint8 image, not {results["img"].dtype}: put it before '
+                'PhotoMetricDistortion, and load without to_float32'
+            )
         gains = np.random.uniform(-1, 1, 3) * self.deltas
         gains *= np.random.randint(0, 2, 3)
         hue, saturation, value = gains.astype(np.int16)
