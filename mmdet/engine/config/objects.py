@@ -135,7 +135,8 @@ def check_object(node: object, path: str, place: Place) -> Iterator[str]:
         except UserError as error:
             yield f'{path.removesuffix("test_cfg")}{error}'
     foreign = getattr(target, 'foreign', frozenset())
-    if foreign and not wrong and keys <= set(taken):
+    whole = keys <= set(taken) and not missing_arguments(arguments, set(keys))
+    if foreign and whole and not wrong:
         try:
             target(**{key: node[key] for key in keys})
         except UserError as error:

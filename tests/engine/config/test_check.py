@@ -123,6 +123,8 @@ def test_mistakes_are_named(option, complaint):
             dict(type='TorchVision', transforms=[dict(type='RandomRotate')]),
             "pipeline.2: TorchVision: .* no 'RandomRotate'; did you mean 'RandomRotation'",
         ),
+        (dict(type='TorchVision'), "TorchVision needs the argument 'transforms'"),
+        (dict(type='TorchVision', transforms='RandomCrop'), "transforms is 'RandomCrop' .str."),
         (dict(type='TorchVision', transform=[]), "no argument 'transform'; .* 'transforms'"),
         (dict(type='RandAugment', aug_space=[[dict(type='Color', prop=1)]]), "no argument 'prop'"),
     ],
