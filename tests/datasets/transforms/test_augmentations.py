@@ -242,13 +242,13 @@ def test_instances_whose_middle_is_outside_a_window_are_left_out(name, arguments
 
 def test_every_box_has_an_iou_with_the_window():
     transform = TRANSFORMS.build(dict(type='MinIoURandomCrop', bbox_clip_border=False))
-    transform.modes = (0.4,)
+    transform.modes = (0.6,)
     for _ in range(10):
         results = transform(results_of([(20, 10, 100, 70)], *SHAPE))
         height, width = results['img_shape']
         (x1, y1, x2, y2) = results['gt_bboxes'][0]
         shared = (min(x2, width) - max(x1, 0)) * (min(y2, height) - max(y1, 0))
-        assert shared / (height * width + 80 * 60 - shared) >= 0.4
+        assert shared / (height * width + 80 * 60 - shared) >= 0.6
 
 
 def test_mixup_shows_both():
