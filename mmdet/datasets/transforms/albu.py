@@ -65,7 +65,8 @@ class Albu(BaseTransform):
         for each in caught:
             if 'not valid for transform' in str(each.message):  # all that it says of a wrong name
                 raise UserError(f'Albu: {each.message}')
-            warnings.warn(each.message, stacklevel=2)
+            if 'no transform to process it' not in str(each.message):  # of boxes, for colours alone
+                warnings.warn(each.message, stacklevel=2)
         self.skip_img_without_anno = skip_img_without_anno
 
     def transform(self, results: dict) -> dict | None:

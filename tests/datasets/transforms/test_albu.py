@@ -77,6 +77,14 @@ def test_images_without_instances(albumentations, transform):
     assert alone.keys() == {'img', 'img_shape'}
 
 
+def test_what_albumentations_warns_of_is_passed_on(albumentations, recwarn):
+    build = dict(type='Albu', transforms=[dict(type='ToGray')])
+    TRANSFORMS.build(build)
+    assert not list(recwarn)
+    TRANSFORMS.build(build | dict(transforms=[dict(type='ShiftScaleRotate')]))
+    assert any('ShiftScaleRotate' in str(each.message) for each in recwarn)
+
+
 def test_what_is_lost_is_left_out_and_such_an_image_may_be_skipped(albumentations):
     given = results_of([(0, 0, 10, 10), (80, 20, 120, 76), (5, 5, 5, 9)], 80, 128)
     crop = [dict(type='CenterCrop', height=40, width=60)]
