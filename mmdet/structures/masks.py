@@ -22,7 +22,7 @@ class BitmapMasks:
     """
 
     def __init__(self, masks: np.ndarray | Sequence[np.ndarray], height: int, width: int) -> None:
-        self.masks = np.asarray(masks, dtype=np.uint8).reshape(-1, height, width)
+        self.masks = np.asarray(masks, dtype=np.uint8).reshape(len(masks), height, width)
         self.height = height
         self.width = width
 
@@ -70,6 +70,20 @@ class BitmapMasks:
         padded = np.zeros((len(self), *shape), np.uint8)
         padded[:, : self.height, : self.width] = self.masks
         return BitmapMasks(padded, *shape)
+
+    def place(self, corner: tuple[int, int], shape: tuple[int, int]) -> 'BitmapMasks':
+        """Return the masks in an image of `shape` (height, width), cut at its border.
+
+        Args:
+            corner: (x, y) in it of these masks' top left pixel; it may lie outside.
+            shape: of the image.
+        """
+        (x, y), (height, width) = corner, shape
+        x1, y1 = min(max(-x, 0), self.width), min(max(-y, 0), self.height)
+        x2, y2 = max(min(self.width, width - x), x1), max(min(self.height, height - y), y1)
+        left, top = min(max(x, 0), width), min(max(y, 0), height)
+        turned = self.crop((x1, y1, x2, y2)).flip('diagonal')
+        return turned.pad((y2 - y1 + top, x2 - x1 + left)).flip('diagonal').pad(shape)
 
     def get_bboxes(self) -> np.ndarray:
         """Return the (N, 4) float32 xyxy boxes around the masks, zeros for an empty one."""

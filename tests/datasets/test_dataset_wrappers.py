@@ -164,3 +164,27 @@ def test_the_annotation_file_may_wait(shapes_root):
     assert not inner._fully_initialized
     dataset.full_init()
     assert inner._fully_initialized
+
+
+@pytest.mark.parametrize('wrap', [lambda dataset: dataset, repeated, joined, balanced])
+def test_images_are_mixed_as_in_yolox(shapes_root, wrap):
+    pipeline = (
+        dict(type='Mosaic', img_scale=(96, 64), pad_val=114.0),
+        dict(type='RandomAffine', scaling_ratio_range=(0.5, 1.5), border=(-48, -32)),
+        dict(type='MixUp', img_scale=(96, 64), ratio_range=(0.8, 1.6), pad_val=114.0),
+        dict(type='YOLOXHSVRandomAug'),
+        dict(type='RandomFlip', prob=0.5),
+        dict(type='PhotoMetricDistortion'),
+        dict(type='FilterAnnotations', min_gt_bbox_wh=(1, 1), by_mask=True, keep_empty=False),
+        dict(type='PackDetInputs'),
+    )
+    dataset = DATASETS.build(mixed(wrap(shapes(shapes_root)), pipeline=pipeline))
+    numbers = []
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        masks = sample['data_samples'].gt_instances.masks
+        assert sample['inputs'].shape == (3, 64, 96)
+        assert (masks.height, masks.width) == (64, 96)
+        assert (masks.moments()[:, 0] > 0).all()
+        numbers.append(len(masks))
+    assert max(numbers) > 3

@@ -122,3 +122,16 @@ def test_masks_of_another_image_are_refused():
     rle = dict(size=[WIDTH, HEIGHT], counts=[HEIGHT * WIDTH])
     with pytest.raises(ValueError, match='in an image of'):
         masks_of([coco_mask.frPyObjects(rle, WIDTH, HEIGHT)], HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize('corner', [(0, 0), (3, 5), (-4, -2), (-40, 0), (40, 3), (0, 50)])
+@pytest.mark.parametrize('shape', [(30, 40), (9, 45)])
+def test_they_are_placed_as_bitmaps(corner, shape):
+    coded = masks_of(SEGMENTATIONS, HEIGHT, WIDTH)
+    bitmaps = BitmapMasks(coded.masks, HEIGHT, WIDTH).place(corner, shape).resize((25, 31))
+    placed = coded.place(corner, shape).resize((25, 31))
+    assert isinstance(placed, CodedMasks)
+    np.testing.assert_array_equal(placed.masks, bitmaps.masks)
+    np.testing.assert_array_equal(placed.get_bboxes(), bitmaps.get_bboxes())
+    np.testing.assert_array_equal(placed.moments(), bitmaps.moments())
+    np.testing.assert_array_equal(placed.pack().to_ndarray(), bitmaps.masks)

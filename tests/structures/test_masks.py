@@ -138,3 +138,17 @@ def test_one_is_chosen_as_masks_of_one(bitmaps):
 def test_packed_masks_are_cloned(bitmaps):
     cloned = BitmapMasks(bitmaps, 10, 13).pack().clone()
     np.testing.assert_array_equal(cloned.to_ndarray(), bitmaps)
+
+
+@pytest.mark.parametrize('corner', [(0, 0), (3, 5), (-4, 2), (2, -7), (-70, 0), (70, 3), (0, 50)])
+@pytest.mark.parametrize('shape', [(40, 64), (20, 90), (60, 30)])
+def test_masks_are_placed_in_another_image(corner, shape):
+    given = np.random.default_rng(0).integers(0, 2, (2, 40, 64), np.uint8)
+    x, y = corner
+    expected = np.zeros((2, 200, 300), np.uint8)
+    expected[:, 80 + y : 120 + y, 80 + x : 144 + x] = given
+    expected = expected[:, 80 : 80 + shape[0], 80 : 80 + shape[1]]
+    placed = BitmapMasks(given, 40, 64).place(corner, shape)
+    np.testing.assert_array_equal(placed.masks, expected)
+    assert (placed.height, placed.width) == shape
+    assert BitmapMasks([], 40, 64).place(corner, shape).masks.shape == (0, *shape)

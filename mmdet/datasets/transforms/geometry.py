@@ -1,6 +1,7 @@
 """Resizing, flipping, padding: mmcv's transforms, which know images and boxes, learn masks."""
 
 import cv2
+import mmcv
 from mmcv.transforms import Pad as MMCVPad
 from mmcv.transforms import RandomChoiceResize as MMCVRandomChoiceResize
 from mmcv.transforms import RandomFlip as MMCVRandomFlip
@@ -8,6 +9,8 @@ from mmcv.transforms import RandomResize as MMCVRandomResize
 from mmcv.transforms import Resize as MMCVResize
 
 from mmdet.registry import TRANSFORMS
+
+from .arguments import check_within
 
 _FLIPS = dict(horizontal=1, vertical=0, diagonal=-1)  # OpenCV's names for them
 
@@ -55,6 +58,63 @@ class Pad(MMCVPad):
         if 'gt_masks' in results:
             results['gt_masks'] = results['gt_masks'].pad(results['img_shape'])
         return results
+
+
+@TRANSFORMS.register_module()
+class FixShapeResize(Resize):
+    """Resize to one shape; with `keep_ratio` to what fits it, and pad the rest.
+
+    Args:
+        width: in pixels.
+        height: in pixels.
+        pad_val: of `Pad`.
+        keep_ratio: keep the ratio of the sides.
+        clip_object_border: boxes end at the image's border.
+        backend: `cv2` or `pillow`.
+        interpolation: of the image.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        pad_val: float | dict = dict(img=0, seg=255),  # noqa: B006  # mmcv's, which only reads it
+        keep_ratio: bool = False,
+        clip_object_border: bool = True,
+        backend: str = 'cv2',
+        interpolation: str = 'bilinear',
+    ) -> None:
+        check_within(self, 1, float('inf'), width=width, height=height)
+        super().__init__(
+            scale=(width, height),
+            keep_ratio=keep_ratio,
+            clip_object_border=clip_object_border,
+            backend=backend,
+            interpolation=interpolation,
+        )
+        self.shape = (height, width)
+        self.pad = Pad(size=(width, height), pad_val=pad_val)
+
+    def transform(self, results: dict) -> dict:
+        """Return results of that shape; `scale_factor` is that of the resizing."""
+        resized = {**results}
+        super().transform(resized)  # in place
+        return self.pad.transform(resized)
+
+    def _resize_img(self, results: dict) -> None:
+        if not self.keep_ratio:
+            super()._resize_img(results)
+            return
+        # mmcv would take the longer side of the scale for the image's, whichever way it lies.
+        height, width = results['img'].shape[:2]
+        factor = min(self.shape[1] / width, self.shape[0] / height)
+        size = int(width * factor + 0.5), int(height * factor + 0.5)
+        results['img'] = mmcv.imresize(
+            results['img'], size, interpolation=self.interpolation, backend=self.backend
+        )
+        results['img_shape'] = size[::-1]
+        results['scale_factor'] = (factor, factor)
+        results['keep_ratio'] = self.keep_ratio
 
 
 @TRANSFORMS.register_module()

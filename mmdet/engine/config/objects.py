@@ -76,10 +76,13 @@ _WITHIN = {
     'datasets': _DATASET,
     'pipeline': _TRANSFORM,
     'transforms': _TRANSFORM,
+    'policies': _TRANSFORM,  # of AutoAugment
+    'aug_space': _TRANSFORM,  # of RandAugment
     'vis_backends': Place(mmdet_registry.VISBACKENDS, supplied=frozenset({'save_dir'})),
     'metrics': Place(mmdet_registry.METRICS),
 }
-# What another program reads, in whatever form it likes; and what is checked elsewhere.
+# What another program reads, in whatever form it likes; and what is checked elsewhere. So are the
+# arguments that a class lists as `foreign`, from which it builds another library's objects.
 _OPAQUE = {
     *('init_kwargs', 'define_metric_cfg', 'backend_args', 'file_client_args', 'metainfo'),
     *('clip_grad', 'on_trace_ready'),
@@ -131,7 +134,14 @@ def check_object(node: object, path: str, place: Place) -> Iterator[str]:
             DecodeConfig(**node)
         except UserError as error:
             yield f'{path.removesuffix("test_cfg")}{error}'
-    for key in keys - _OPAQUE:
+    foreign = getattr(target, 'foreign', frozenset())
+    whole = keys <= set(taken) and not missing_arguments(arguments, set(keys))
+    if foreign and whole and not wrong:
+        try:
+            target(**{key: node[key] for key in keys})
+        except UserError as error:
+            yield f'{path}: {error}'
+    for key in keys - _OPAQUE - foreign:
         yield from _check_within(node[key], f'{path}.{key}', _WITHIN.get(key, _SOMEWHERE))
 
 

@@ -1,6 +1,7 @@
 """What the check of configs finds, and what it lets pass."""
 
 import copy
+import re
 
 import pytest
 from mmengine.config import Config
@@ -110,6 +111,44 @@ def complaint_of(cfg: dict) -> str:
 def test_mistakes_are_named(option, complaint):
     with pytest.raises(UserError, match=complaint):
         load(SOLO, '--cfg-options', option)
+
+
+@pytest.mark.parametrize(
+    ('transform', 'complaint'),
+    [
+        (dict(type='Rotate', max_mag='30'), "max_mag is '30' .str., not number"),
+        (dict(type='Expand', seg_ignore_label=255), "no argument 'seg_ignore_label'"),
+        (dict(type='AutoAugment', policies=[[dict(type='Rotat')]]), "no type 'Rotat'; .* 'Rotate'"),
+        (
+            dict(type='TorchVision', transforms=[dict(type='RandomRotate')]),
+            "pipeline.2: TorchVision: .* no 'RandomRotate'; did you mean 'RandomRotation'",
+        ),
+        (dict(type='TorchVision'), "TorchVision needs the argument 'transforms'"),
+        (dict(type='TorchVision', transforms='RandomCrop'), "transforms is 'RandomCrop' .str."),
+        (dict(type='TorchVision', transform=[]), "no argument 'transform'; .* 'transforms'"),
+        (dict(type='RandAugment', aug_space=[[dict(type='Color', prop=1)]]), "no argument 'prop'"),
+    ],
+)
+def test_mistakes_in_transforms_are_named(cfg, transform, complaint):
+    cfg['train_dataloader']['dataset']['pipeline'].insert(2, transform)
+    assert re.search(complaint, complaint_of(cfg))
+
+
+def test_arguments_as_mmdetections_configs_have_them(cfg):
+    pipeline = cfg['train_dataloader']['dataset']['pipeline']
+    pipeline[2:2] = [
+        dict(type='Expand', mean=[123.675, 116.28, 103.53], to_rgb=True, ratio_range=(1, 4)),
+        dict(type='MinIoURandomCrop', min_ious=(0.1, 0.3), min_crop_size=0.3),
+        dict(type='PhotoMetricDistortion', brightness_delta=32, contrast_range=(0.5, 1.5)),
+        dict(type='RandomAffine', scaling_ratio_range=(0.1, 2), border=(-320, -320)),
+        dict(type='RandomErasing', n_patches=(1, 5), ratio=(0, 0.2)),
+        dict(type='CutOut', n_holes=(1, 3), cutout_shape=[(8, 8), (16, 8)]),
+        dict(type='RandAugment', aug_space=[[dict(type='Color')], [dict(type='Rotate')]]),
+        dict(type='AutoAugment', policies=[[dict(type='Rotate', level=8, prob=0.6)]]),
+        dict(type='TorchVision', transforms=[dict(type='RandomPerspective', p=0.3)]),
+        dict(type='FixShapeResize', width=640, height=640, keep_ratio=True),
+    ]
+    check_config(cfg, source='c.py')
 
 
 def test_a_mistake_in_the_mask_features_head_is_named():
