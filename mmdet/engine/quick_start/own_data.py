@@ -102,7 +102,15 @@ def _split(
     for part, identifiers in zip(SHARES, divided, strict=True):
         path = notes.resolve() / f'{part}.json'
         write_whole(path, json.dumps(_only(coco, set(identifiers)), ensure_ascii=False).encode())
-        parts[part] = {**given, 'type': 'CocoDataset', 'ann_file': str(path)}
+        prefix = given['data_prefix']
+        if not Path(given['data_root'], prefix['img']).is_dir():
+            prefix = dict(img='')  # a list of images: each has its whole path
+        parts[part] = {
+            **given,
+            'type': 'CocoDataset',
+            'ann_file': str(path),
+            'data_prefix': prefix,
+        }
         sizes[part] = len(identifiers)
     return parts, sizes
 

@@ -112,6 +112,15 @@ def roboflow_yolo(root: Path) -> None:
     )
 
 
+def cvat_yolo(root: Path) -> None:
+    write_yolo(root / 'images/Train', root / 'labels/Train')
+    (root / 'Train.txt').write_text(
+        ''.join(f'data/images/Train/{picture.name}.png\n' for picture in SCENE)
+    )
+    names = '\n'.join(f'  {number}: {name}' for number, name in enumerate(CLASSES))
+    (root / 'data.yaml').write_text(f'Train: Train.txt\nnames:\n{names}\npath: .\n')
+
+
 def labelme(root: Path) -> None:
     write_labelme(root / 'photos')
     (root / 'photos/.settings.json').write_text('{"version": 1}')
@@ -139,6 +148,7 @@ def labelme_as_voc(root: Path) -> None:
         (one_file, CocoDataset, {'train'}),
         (ultralytics, YOLOSegDataset, {'train', 'val'}),
         (roboflow_yolo, YOLOSegDataset, {'train', 'val'}),
+        (cvat_yolo, YOLOSegDataset, {'train'}),
         (labelme, LabelmeDataset, {'all'}),
         (voc, VOCSegDataset, {'train', 'val'}),
         (labelme_as_voc, VOCSegDataset, {'all'}),
@@ -179,6 +189,32 @@ def test_lvis_beside_coco_is_coco(tmp_path):
     found = recognise(tmp_path)
     assert found.kind is CocoDataset
     assert found.parts['val']['ann_file'] == 'annotations/instances_val2017.json'
+
+
+def test_yolo_paths_of_another_machine(tmp_path):
+    roboflow_yolo(tmp_path)
+    (tmp_path / 'data.yaml').write_text(
+        f'train: /content/a/train/images\nval: C:\\a\\valid\\images\nnames: {list(CLASSES)}\n'
+    )
+    found = recognise(tmp_path)
+    assert set(found.parts) == {'train', 'val'}
+    for part in found.parts:
+        assert_is_scene(DATASETS.build({**found.config(part), 'pipeline': []}))
+
+
+def test_a_yolo_part_of_another_machine_is_not_all_there_is(tmp_path):
+    write_yolo(tmp_path / 'images', tmp_path / 'labels')
+    (tmp_path / 'data.yaml').write_text(
+        f'train: images\nval: /content/a/valid/images\nnames: {list(CLASSES)}\n'
+    )
+    assert set(recognise(tmp_path).parts) == {'train'}
+
+
+def test_yolo_parts_of_several_folders_are_refused(tmp_path):
+    roboflow_yolo(tmp_path)
+    (tmp_path / 'data.yaml').write_text('train: [train/images]\nval: [valid/images]\nnames: [a]\n')
+    with pytest.raises(UserError, match='`train` is a list of folders'):
+        recognise(tmp_path)
 
 
 def test_what_is_nothing_known(tmp_path):

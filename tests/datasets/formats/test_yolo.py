@@ -65,6 +65,11 @@ def test_names_may_be_numbered(root):
     assert_is_scene(opened(root))
 
 
+def test_names_are_as_they_are_written(root):
+    (root / 'data.yaml').write_text('train: images/train\nnames: [no, 007, null]\n')
+    assert opened(root).metainfo['classes'] == ('no', '007', 'null')
+
+
 def test_some_classes_in_another_order(root):
     dataset = opened(root, metainfo=dict(classes=('dog', 'cat')))
     assert dataset.get_cat_ids(0) == [0, 1, 0]

@@ -17,6 +17,7 @@ from tests.datasets.formats.test_recognise import (
     coco,
     coco_content,
     cvat,
+    cvat_yolo,
     label_studio,
     labelme,
     labelme_as_voc,
@@ -56,7 +57,7 @@ def test_parts_that_are_there_are_taken(folder, write, has_gpu):
     assert f'{cfg.train_cfg.max_iters} steps of {cfg.train_dataloader.batch_size} images' in said
 
 
-@pytest.mark.parametrize('write', [cvat, label_studio, labelme, labelme_as_voc, 'yolo'])
+@pytest.mark.parametrize('write', [cvat, cvat_yolo, label_studio, labelme, labelme_as_voc, 'yolo'])
 def test_parts_are_made_where_there_are_none(folder, write):
     if write == 'yolo':
         write_yolo(folder / 'images', folder / 'labels')
