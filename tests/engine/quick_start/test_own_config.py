@@ -111,6 +111,45 @@ def test_a_config_that_is_there_is_left_alone(folder):
     assert 'which is there' in said
 
 
+def test_a_config_of_another_folder_of_that_name_is_not_taken(folder):
+    coco(folder)
+    written(folder)
+    other = folder.parent / 'other/nuts'
+    other.mkdir(parents=True)
+    with pytest.raises(
+        UserError, match=r'nuts\.py is there, and trains on .*, not on .*other/nuts'
+    ):
+        config_for(other, work_dirs=folder.parent / 'work_dirs', has_gpu=False)
+
+
+def change_categories(folder: Path, change: str) -> None:
+    coco(folder)
+    path = folder / 'annotations/instances_val2017.json'
+    content = json.loads(path.read_text())
+    if change == 'less':
+        content['annotations'] = [
+            each for each in content['annotations'] if each['category_id'] != 3
+        ]
+        del content['categories'][2]
+    else:
+        content['categories'].append(dict(id=4, name='bird'))
+        content['annotations'][0]['category_id'] = 4
+    path.write_text(json.dumps(content))
+
+
+def test_a_category_that_only_what_validates_has_is_left_out_and_said(folder):
+    change_categories(folder, 'more')
+    _, said = written(folder)
+    assert 'without objects to train on, left out: bird' in said
+
+
+def test_a_category_that_what_validates_lacks_is_refused_before_all_else(folder):
+    change_categories(folder, 'less')
+    with pytest.raises(UserError, match=r"val2017\.json lacks the category 'old boat'"):
+        written(folder)
+    assert not (folder.parent / 'work_dirs').exists()
+
+
 def test_a_category_without_objects_is_no_class(folder):
     """Roboflow lists its project as category 0."""
     label_studio(folder)
@@ -119,7 +158,7 @@ def test_a_category_without_objects_is_no_class(folder):
     (folder / 'result.json').write_text(json.dumps(content))
     cfg, said = written(folder)
     assert cfg.train_dataloader.dataset.metainfo.classes == CLASSES
-    assert 'without objects, left out: things' in said
+    assert 'without objects to train on, left out: things' in said
 
 
 def test_crowds_are_no_objects_to_learn(folder):
