@@ -6,11 +6,13 @@
 | Roboflow | `train/_annotations.coco.json`, `valid/...` | beside them |
 | CVAT | `annotations/instances_default.json` | `images/`, also `images/default/` |
 | Label Studio | `result.json` | `images/`, which its names begin with |
+| Supervisely | `NAME/annotations/instances.json` | `NAME/images/` |
 | others | any JSON in the folder or one below it | beside it, in `images/`, or in its namesake |
 """
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +23,9 @@ _OTHER_TASKS = (
     *('captions_', 'person_keypoints_', 'stuff_', 'panoptic_', 'image_info_'),
     'lvis_',
 )
-_PARTS = dict(train=('train',), val=('val',), test=('test',))
+_PARTS = dict(
+    train=('train', 'training'), val=('val', 'valid', 'validation'), test=('test', 'testing')
+)
 _SAMPLE = 20  # images of a file that are looked for
 _MANY = 20  # JSON files in a folder are no longer COCO's if the first of them is none
 
@@ -55,23 +59,29 @@ def find_coco_parts(folder: Path) -> dict[str, dict]:
 
 
 def part_of(name: str) -> str:
-    """Return which part a file or folder is of, by the last word of its path that says it.
+    """Return which part a file or folder is of, by the last of its path's names that says it.
+
+    A word that is that of a part counts more than one that has it within.
 
     Examples:
         >>> part_of('annotations/instances_val2017.json'), part_of('valid/a.json'), part_of('a')
         ('val', 'val', 'all')
+        >>> part_of('valves_test.json'), part_of('minitrain.json')
+        ('test', 'train')
     """
-    for word in reversed(Path(name).with_suffix('').parts):
-        for part, marks in _PARTS.items():
-            if any(mark in word.lower() for mark in marks):
-                return part
+    for each in reversed(Path(name).with_suffix('').parts):
+        words = re.findall('[a-z]+', each.lower())
+        for is_said in (words.__contains__, each.lower().__contains__):
+            for part, marks in _PARTS.items():
+                if any(map(is_said, marks)):
+                    return part
     return 'all'
 
 
 def _annotation_files(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yield COCO's files, with the names of some images of each."""
-    places = [folder, *(each for each in sorted(folder.iterdir()) if each.is_dir())]
-    for place in places:
+    below = [each for each in sorted(folder.iterdir()) if each.is_dir()]
+    for place in [folder, *below, *(each / 'annotations' for each in below)]:
         files = sorted(place.glob('*.json'))
         for path in files:
             if path.name.startswith(_OTHER_TASKS):

@@ -78,6 +78,22 @@ def roboflow_coco(root: Path) -> None:
     (root / 'README.roboflow.txt').write_text('exported')
 
 
+def supervisely(root: Path) -> None:
+    for part in ('train', 'val'):
+        write_coco(root / part / 'annotations/instances.json', root / part / 'images')
+
+
+def valves(root: Path) -> None:
+    for part in ('train', 'val', 'test'):
+        write_coco(root / f'valves_{part}.json', root / 'images')
+
+
+def unpacked_on_a_mac(root: Path) -> None:
+    roboflow_coco(root / 'export')
+    (root / '.DS_Store').write_bytes(b'\0')
+    (root / '__MACOSX/export').mkdir(parents=True)
+
+
 def cvat(root: Path) -> None:
     write_coco(root / 'annotations/instances_default.json', root / 'images/default')
 
@@ -142,6 +158,8 @@ def labelme_as_voc(root: Path) -> None:
     [
         (coco, CocoDataset, {'train', 'val'}),
         (roboflow_coco, CocoDataset, {'train', 'val'}),
+        (supervisely, CocoDataset, {'train', 'val'}),
+        (valves, CocoDataset, {'train', 'val', 'test'}),
         (cvat, CocoDataset, {'all'}),
         (label_studio, CocoDataset, {'all'}),
         (label_studio_of_a_server, CocoDataset, {'all'}),
@@ -165,6 +183,12 @@ def test_exports_are_recognised(tmp_path, write, kind, parts, inside):
     for part in parts:
         cfg = found.config(part)
         assert_is_scene(DATASETS.build({**cfg, 'metainfo': metainfo, 'pipeline': []}))
+
+
+def test_what_macos_leaves_is_no_data(tmp_path):
+    unpacked_on_a_mac(tmp_path)
+    found = recognise(tmp_path)
+    assert (found.root, set(found.parts)) == (tmp_path / 'export', {'train', 'val'})
 
 
 @pytest.mark.parametrize(

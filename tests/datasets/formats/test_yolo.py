@@ -65,6 +65,11 @@ def test_names_may_be_numbered(root):
     assert_is_scene(opened(root))
 
 
+def test_files_of_macos_are_no_images(root):
+    (root / 'images/train/._a.png').write_bytes(b'\0\5\26\7')
+    assert_is_scene(opened(root, test_mode=True))
+
+
 def test_names_are_as_they_are_written(root):
     (root / 'data.yaml').write_text('train: images/train\nnames: [no, 007, null]\n')
     assert opened(root).metainfo['classes'] == ('no', '007', 'null')
