@@ -8,6 +8,8 @@
 | Label Studio | `result.json` | `images/`, which its names begin with |
 | Supervisely | `NAME/annotations/instances.json` | `NAME/images/` |
 | others | any JSON in the folder or one below it | beside it, in `images/`, or in its namesake |
+
+`images` may also have a folder called as the part: `images/train`.
 """
 
 import json
@@ -51,7 +53,7 @@ def find_coco_parts(folder: Path) -> dict[str, dict]:
                 f'{folder}: {parts[part]["ann_file"]} and {path.relative_to(folder)} are both for '
                 f'{part}: keep one of them in the folder, or write a config that names both'
             )
-        images = _image_folder(folder, path, names)
+        images = _image_folder(folder, path, part, names)
         parts[part] = dict(
             ann_file=str(path.relative_to(folder)), data_prefix=dict(img=_seen_from(folder, images))
         )
@@ -109,11 +111,12 @@ def _image_names(path: Path) -> list[str] | None:
     return [name for name in names if isinstance(name, str)]
 
 
-def _image_folder(folder: Path, ann_file: Path, names: list[str]) -> Path:
+def _image_folder(folder: Path, ann_file: Path, part: str, names: list[str]) -> Path:
     """Return the folder that most of an annotation file's images are in."""
     stem = ann_file.stem.removeprefix('instances_')
     near = [ann_file.parent, folder, ann_file.parent.parent]
     below = ['images', stem, f'images/{stem}', 'images/default', 'imgs', 'JPEGImages', 'data']
+    below += [f'images/{part}', part]
     places = [*near, *(place / name for place in near for name in below)]
     places = [place for place in dict.fromkeys(places) if place.is_relative_to(folder)]
     counts = {place: _count_there(place, names) for place in places if place.is_dir()}

@@ -1,6 +1,7 @@
 """A config for somebody's own data: what differs from a shipped one."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def config_for(folder: Path, *, work_dirs: Path, has_gpu: bool) -> tuple[Path, s
     text = config_text(
         difference(base.to_dict(), {key: new[key] for key in new if key in READ}),
         base=_path_from(work_dir, Path(base.filename)),
-        head=_HEAD.format(folder=folder, path=path),
+        head=_HEAD.format(folder=shlex.quote(str(folder)), path=shlex.quote(str(path))),
     )
     decisions = _decisions(data, base, path, settings, has_gpu=has_gpu)
     write_whole(path, text.encode())

@@ -85,7 +85,7 @@ def supervisely(root: Path) -> None:
 
 def valves(root: Path) -> None:
     for part in ('train', 'val', 'test'):
-        write_coco(root / f'valves_{part}.json', root / 'images')
+        write_coco(root / f'annotations/valves_{part}.json', root / 'images' / part)
 
 
 def unpacked_on_a_mac(root: Path) -> None:

@@ -1,6 +1,7 @@
 """From a folder to a config: what is decided, written and said."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -182,12 +183,16 @@ def test_one_image_is_not_enough(folder):
         written(folder)
 
 
-@pytest.mark.parametrize('name', ["it's", 'a "b"', 'x\\y', 'ä{0}'])
+@pytest.mark.parametrize(
+    'name', ["it's", 'My Project.v3i.coco-segmentation', 'a "b"', 'x\\y', 'ä{0}']
+)
 def test_names_of_any_kind(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()
     coco(folder)
     path, _ = config_for(folder, work_dirs=tmp_path / 'work_dirs', has_gpu=False)
+    command = path.read_text().splitlines()[2].removeprefix('#')
+    assert shlex.split(command) == ['bash', 'train.sh', str(path)]
     cfg = read_config(str(path))
     assert_is_scene(DATASETS.build(dict(cfg.train_dataloader.dataset, pipeline=[])))
 
