@@ -2,7 +2,8 @@
 
 https://docs.ultralytics.com/datasets/segment/: a `data.yaml` names the classes; each image has a
 text file, found by writing `labels` for the last `images` in its path, with a line for each object:
-`class x1 y1 x2 y2 ...`, a polygon in shares of the image's width and height.
+`class x1 y1 x2 y2 ...`, a polygon in shares of the image's width and height. Label Studio's export
+has a `classes.txt`, with a name in each line, and no `data.yaml`.
 """
 
 import os
@@ -34,10 +35,11 @@ _BOX = 5  # values in the line of a box
 class YOLOSegDataset(CocoDataset):
     """Images and instances of Ultralytics' YOLO segmentation format.
 
-    `ann_file` is the `data.yaml`, of which the names of the classes are taken; they are the
-    `classes` unless `metainfo` names some. `data_prefix=dict(img=...)` is a folder of images, such
-    as `images/train`, with those below it, or a text file with an image's path in each line. So
-    one data set is one part: what `data.yaml` calls `train` or `val` is for the config to name.
+    `ann_file` is the `data.yaml`, or Label Studio's `classes.txt`, of which the names of the
+    classes are taken; they are the `classes` unless `metainfo` names some.
+    `data_prefix=dict(img=...)` is a folder of images, such as `images/train`, with those below it,
+    or a text file with an image's path in each line. So one data set is one part: what `data.yaml`
+    calls `train` or `val` is for the config to name.
 
     A line that is no polygon (a box, or not in shares of the image) is left out, as is one that
     stands twice; an image without a label file has no objects. All else is as in `CocoDataset`.
@@ -47,11 +49,14 @@ class YOLOSegDataset(CocoDataset):
     """
 
     METAINFO: dict = {}
-    LAYOUT = 'data.yaml with `names` and `train`; images/ and labels/'
+    LAYOUT = 'data.yaml with `names` and `train`, or classes.txt; images/ and labels/'
 
     @classmethod
     def find_parts(cls, folder: Path) -> dict[str, dict]:
-        """Return the parts that a folder's `data.yaml` names, as far as they are there."""
+        """Return the parts that a folder's `data.yaml` names, as far as they are there.
+
+        With a `classes.txt` instead, the folders in `images` are parts, or it is one.
+        """
         for path in sorted([*folder.glob('*.yaml'), *folder.glob('*.yml')]):
             try:
                 settings = read_settings(str(path))
@@ -62,7 +67,17 @@ class YOLOSegDataset(CocoDataset):
             }
             if any(named.values()):
                 return _parts(folder, path, settings.get('path'), named)
-        return {}
+        if not all((folder / name).exists() for name in ('classes.txt', 'images', 'labels')):
+            return {}
+        there = {
+            part: f'images/{name}'
+            for name, part in _PARTS.items()
+            if (folder / 'images' / name).is_dir()
+        }
+        return {
+            part: dict(ann_file='classes.txt', data_prefix=dict(img=place))
+            for part, place in (there or dict(all='images')).items()
+        }
 
     def read(self) -> CocoFile:
         """Read the label files; sizes are the images' own."""
@@ -148,11 +163,16 @@ def read_settings(path: str) -> dict:
 
 
 def read_names(path: str) -> dict[int, str]:
-    """Return the name of each class number in a `data.yaml`.
+    """Return the name of each class number in a `data.yaml`, or in a text file with one a line.
 
     Raises:
         UserError: the file is missing, or its `names` are neither a list nor numbered.
     """
+    if path.endswith('.txt'):
+        lines = [line.strip() for line in read_text(path).split('\n')]
+        if not any(lines):
+            raise UserError(f'{path} names no class; it has one a line')
+        return {number: line for number, line in enumerate(lines) if line}
     names = read_settings(path)['names']
     numbered: dict = {}
     if isinstance(names, list):

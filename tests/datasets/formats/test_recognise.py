@@ -128,6 +128,18 @@ def roboflow_yolo(root: Path) -> None:
     )
 
 
+def label_studio_yolo(root: Path) -> None:
+    write_yolo(root / 'images', root / 'labels')
+    (root / 'classes.txt').write_text('\n'.join(CLASSES))
+    (root / 'notes.json').write_text('{"categories": [], "info": {}}')
+
+
+def yolo_without_yaml(root: Path) -> None:
+    for part in ('train', 'valid'):
+        write_yolo(root / 'images' / part, root / 'labels' / part)
+    (root / 'classes.txt').write_text('\n'.join([*CLASSES, '']))
+
+
 def cvat_yolo(root: Path) -> None:
     write_yolo(root / 'images/Train', root / 'labels/Train')
     (root / 'Train.txt').write_text(
@@ -167,6 +179,8 @@ def labelme_as_voc(root: Path) -> None:
         (ultralytics, YOLOSegDataset, {'train', 'val'}),
         (roboflow_yolo, YOLOSegDataset, {'train', 'val'}),
         (cvat_yolo, YOLOSegDataset, {'train'}),
+        (label_studio_yolo, YOLOSegDataset, {'all'}),
+        (yolo_without_yaml, YOLOSegDataset, {'train', 'val'}),
         (labelme, LabelmeDataset, {'all'}),
         (voc, VOCSegDataset, {'train', 'val'}),
         (labelme_as_voc, VOCSegDataset, {'all'}),

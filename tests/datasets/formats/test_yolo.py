@@ -70,6 +70,12 @@ def test_files_of_macos_are_no_images(root):
     assert_is_scene(opened(root, test_mode=True))
 
 
+def test_a_list_of_classes_is_not_empty(root):
+    (root / 'classes.txt').write_text('\n\n')
+    with pytest.raises(UserError, match=r'classes\.txt names no class'):
+        opened(root, ann_file='classes.txt')
+
+
 def test_names_are_as_they_are_written(root):
     (root / 'data.yaml').write_text('train: images/train\nnames: [no, 007, null]\n')
     assert opened(root).metainfo['classes'] == ('no', '007', 'null')
