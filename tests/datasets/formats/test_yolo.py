@@ -176,6 +176,8 @@ def test_what_is_wrong_is_named(root, changes, message):
         ('nc: 3\n', 'no entry `names`'),
         ('names: cat\n', "`names` is 'cat'"),
         ('names: {a: 1}\n', '`names` is'),
+        ('names: []\n', r'`names` is \[\]'),
+        ('names: [[a], b]\n', '`names` is'),
     ],
 )
 def test_a_yaml_that_is_wrong(root, text, message):
