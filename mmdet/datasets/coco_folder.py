@@ -84,7 +84,7 @@ def _annotation_files(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yield COCO's files, with the names of some images of each."""
     below = [each for each in sorted(folder.iterdir()) if each.is_dir()]
     for place in [folder, *below, *(each / 'annotations' for each in below)]:
-        files = sorted(place.glob('*.json'))
+        files = sorted(path for path in place.glob('*.json') if path.is_file())
         for path in files:
             if path.name.startswith(_OTHER_TASKS):
                 continue

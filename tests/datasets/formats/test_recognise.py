@@ -255,6 +255,13 @@ def test_yolo_parts_of_several_folders_are_refused(tmp_path):
         recognise(tmp_path)
 
 
+def test_what_is_called_json_and_is_no_file(tmp_path):
+    (tmp_path / 'a.json').symlink_to(tmp_path / 'nowhere')
+    (tmp_path / 'b.json').mkdir()
+    label_studio(tmp_path)
+    assert set(recognise(tmp_path).parts) == {'all'}
+
+
 def test_what_is_nothing_known(tmp_path):
     (tmp_path / 'a.json').write_text('[1, 2]')
     (tmp_path / 'b.json').write_text('{"a": 1}')
