@@ -6,11 +6,15 @@
 | Roboflow | `train/_annotations.coco.json`, `valid/...` | beside them |
 | CVAT | `annotations/instances_default.json` | `images/`, also `images/default/` |
 | Label Studio | `result.json` | `images/`, which its names begin with |
+| Supervisely | `NAME/annotations/instances.json` | `NAME/images/` |
 | others | any JSON in the folder or one below it | beside it, in `images/`, or in its namesake |
+
+`images` may also have a folder called as the part: `images/train`.
 """
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +25,9 @@ _OTHER_TASKS = (
     *('captions_', 'person_keypoints_', 'stuff_', 'panoptic_', 'image_info_'),
     'lvis_',
 )
-_PARTS = dict(train=('train',), val=('val',), test=('test',))
+_PARTS = dict(
+    train=('train', 'training'), val=('val', 'valid', 'validation'), test=('test', 'testing')
+)
 _SAMPLE = 20  # images of a file that are looked for
 _MANY = 20  # JSON files in a folder are no longer COCO's if the first of them is none
 
@@ -47,7 +53,7 @@ def find_coco_parts(folder: Path) -> dict[str, dict]:
                 f'{folder}: {parts[part]["ann_file"]} and {path.relative_to(folder)} are both for '
                 f'{part}: keep one of them in the folder, or write a config that names both'
             )
-        images = _image_folder(folder, path, names)
+        images = _image_folder(folder, path, part, names)
         parts[part] = dict(
             ann_file=str(path.relative_to(folder)), data_prefix=dict(img=_seen_from(folder, images))
         )
@@ -55,24 +61,30 @@ def find_coco_parts(folder: Path) -> dict[str, dict]:
 
 
 def part_of(name: str) -> str:
-    """Return which part a file or folder is of, by the last word of its path that says it.
+    """Return which part a file or folder is of, by the last of its path's names that says it.
+
+    A word that is that of a part counts more than one that has it within.
 
     Examples:
         >>> part_of('annotations/instances_val2017.json'), part_of('valid/a.json'), part_of('a')
         ('val', 'val', 'all')
+        >>> part_of('valves_test.json'), part_of('minitrain.json')
+        ('test', 'train')
     """
-    for word in reversed(Path(name).with_suffix('').parts):
-        for part, marks in _PARTS.items():
-            if any(mark in word.lower() for mark in marks):
-                return part
+    for each in reversed(Path(name).with_suffix('').parts):
+        words = re.findall('[a-z]+', each.lower())
+        for is_said in (words.__contains__, each.lower().__contains__):
+            for part, marks in _PARTS.items():
+                if any(map(is_said, marks)):
+                    return part
     return 'all'
 
 
 def _annotation_files(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yield COCO's files, with the names of some images of each."""
-    places = [folder, *(each for each in sorted(folder.iterdir()) if each.is_dir())]
-    for place in places:
-        files = sorted(place.glob('*.json'))
+    below = [each for each in sorted(folder.iterdir()) if each.is_dir()]
+    for place in [folder, *below, *(each / 'annotations' for each in below)]:
+        files = sorted(path for path in place.glob('*.json') if path.is_file())
         for path in files:
             if path.name.startswith(_OTHER_TASKS):
                 continue
@@ -99,11 +111,12 @@ def _image_names(path: Path) -> list[str] | None:
     return [name for name in names if isinstance(name, str)]
 
 
-def _image_folder(folder: Path, ann_file: Path, names: list[str]) -> Path:
+def _image_folder(folder: Path, ann_file: Path, part: str, names: list[str]) -> Path:
     """Return the folder that most of an annotation file's images are in."""
     stem = ann_file.stem.removeprefix('instances_')
     near = [ann_file.parent, folder, ann_file.parent.parent]
     below = ['images', stem, f'images/{stem}', 'images/default', 'imgs', 'JPEGImages', 'data']
+    below += [f'images/{part}', part]
     places = [*near, *(place / name for place in near for name in below)]
     places = [place for place in dict.fromkeys(places) if place.is_relative_to(folder)]
     counts = {place: _count_there(place, names) for place in places if place.is_dir()}

@@ -40,6 +40,11 @@ def test_each_image_is_in_one_part(number, shares):
             assert abs(len(part) - share * number) < 2
 
 
+def test_sizes_are_the_nearest_to_the_shares():
+    parts = split_images(coco_of([[0]] * 9), (0.8, 0.2), seed=0)
+    assert [len(part) for part in parts] == [7, 2]
+
+
 def test_each_category_is_in_each_part():
     """Also one of five images, which chance alone leaves out of a fifth in one of three times."""
     labels = [[0]] * 95 + [[0, 1]] * 5

@@ -9,6 +9,8 @@ from mmdet.errors import UserError
 def files_below(folder: str, suffixes: tuple[str, ...]) -> list[str]:
     """Return the files in a folder and in those below it, by their names from there.
 
+    What macOS writes beside a file on other systems' disks, `._NAME`, is none of them.
+
     Args:
         folder: that may be missing: then there are none.
         suffixes: how their names end, in small letters or in capitals.
@@ -18,7 +20,7 @@ def files_below(folder: str, suffixes: tuple[str, ...]) -> list[str]:
         os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, '/')
         for parent, _, names in os.walk(folder)
         for name in names
-        if name.lower().endswith(suffixes)
+        if name.lower().endswith(suffixes) and not name.startswith('._')
     )
 
 

@@ -55,7 +55,7 @@ def recognise(folder: Path) -> Recognised:
     if not folder.is_dir():
         raise UserError(f'{folder} is {"a file" if folder.exists() else "missing"}: name a folder')
     root = folder.resolve()
-    while len(inside := list(root.iterdir())) == 1 and inside[0].is_dir():
+    while len(inside := _entries(root)) == 1 and inside[0].is_dir():
         root = inside[0]  # as archives are unpacked
     for kind in FORMATS:
         parts = kind.find_parts(root)
@@ -66,3 +66,8 @@ def recognise(folder: Path) -> Recognised:
         f'looked for:\n{looked}\n{folder} is no data set that is known: none of the files above is '
         'in it'
     )
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what is in a folder, without what systems leave there: .DS_Store, __MACOSX."""
+    return [each for each in folder.iterdir() if not each.name.startswith(('.', '__MACOSX'))]

@@ -2,10 +2,12 @@
 
 https://docs.ultralytics.com/datasets/segment/: a `data.yaml` names the classes; each image has a
 text file, found by writing `labels` for the last `images` in its path, with a line for each object:
-`class x1 y1 x2 y2 ...`, a polygon in shares of the image's width and height.
+`class x1 y1 x2 y2 ...`, a polygon in shares of the image's width and height. Label Studio's export
+has a `classes.txt`, with a name in each line, and no `data.yaml`.
 """
 
 import os
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -24,7 +26,8 @@ from mmdet.registry import DATASETS
 from .content import Content
 from .files import files_below
 
-_PARTS = ('train', 'val', 'test')
+# CVAT writes a part as its task calls it: Train, Validation.
+_PARTS = dict(train='train', val='val', valid='val', validation='val', test='test')
 _BOX = 5  # values in the line of a box
 
 
@@ -32,10 +35,11 @@ _BOX = 5  # values in the line of a box
 class YOLOSegDataset(CocoDataset):
     """Images and instances of Ultralytics' YOLO segmentation format.
 
-    `ann_file` is the `data.yaml`, of which the names of the classes are taken; they are the
-    `classes` unless `metainfo` names some. `data_prefix=dict(img=...)` is a folder of images, such
-    as `images/train`, with those below it, or a text file with an image's path in each line. So
-    one data set is one part: what `data.yaml` calls `train` or `val` is for the config to name.
+    `ann_file` is the `data.yaml`, or Label Studio's `classes.txt`, of which the names of the
+    classes are taken; they are the `classes` unless `metainfo` names some.
+    `data_prefix=dict(img=...)` is a folder of images, such as `images/train`, with those below it,
+    or a text file with an image's path in each line. So one data set is one part: what `data.yaml`
+    calls `train` or `val` is for the config to name.
 
     A line that is no polygon (a box, or not in shares of the image) is left out, as is one that
     stands twice; an image without a label file has no objects. All else is as in `CocoDataset`.
@@ -45,19 +49,35 @@ class YOLOSegDataset(CocoDataset):
     """
 
     METAINFO: dict = {}
-    LAYOUT = 'data.yaml with `names` and `train`; images/ and labels/'
+    LAYOUT = 'data.yaml with `names` and `train`, or classes.txt; images/ and labels/'
 
     @classmethod
     def find_parts(cls, folder: Path) -> dict[str, dict]:
-        """Return the parts that a folder's `data.yaml` names, as far as they are there."""
+        """Return the parts that a folder's `data.yaml` names, as far as they are there.
+
+        With a `classes.txt` instead, the folders in `images` are parts, or it is one.
+        """
         for path in sorted([*folder.glob('*.yaml'), *folder.glob('*.yml')]):
             try:
                 settings = read_settings(str(path))
             except UserError:
                 continue  # another program's
-            if any(isinstance(settings.get(key), str) for key in _PARTS):
-                return _parts(folder, path, settings)
-        return {}
+            named = {
+                _PARTS[key.lower()]: settings[key] for key in settings if key.lower() in _PARTS
+            }
+            if any(named.values()):
+                return _parts(folder, path, settings.get('path'), named)
+        if not all((folder / name).exists() for name in ('classes.txt', 'images', 'labels')):
+            return {}
+        there = {
+            part: f'images/{name}'
+            for name, part in _PARTS.items()
+            if (folder / 'images' / name).is_dir()
+        }
+        return {
+            part: dict(ann_file='classes.txt', data_prefix=dict(img=place))
+            for part, place in (there or dict(all='images')).items()
+        }
 
     def read(self) -> CocoFile:
         """Read the label files; sizes are the images' own."""
@@ -88,23 +108,32 @@ class YOLOSegDataset(CocoDataset):
         return content.checked()
 
 
-def _parts(folder: Path, path: Path, settings: dict) -> dict[str, dict]:
+def _parts(folder: Path, path: Path, start: object, named: Mapping) -> dict[str, dict]:
+    """Return the arguments of each part that is there.
+
+    Args:
+        folder: that is looked in.
+        path: of the `data.yaml`.
+        start: its `path`.
+        named: what it says of each part.
+    """
     parts = {}
-    for part in _PARTS:
-        value = settings.get(part)
+    for part, value in named.items():
         if isinstance(value, list):
             raise UserError(
                 f'{path}: `{part}` is a list of folders: put their images in one, or write a '
                 'config with a ConcatDataset of YOLOSegDatasets'
             )
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not value:
             continue
         value = value.replace('\\', '/')
         # Roboflow writes `../train/images` where train/images is meant; Ultralytics' own files have
         # a `path` of their own machine.
         places = [folder / value, folder / value.removeprefix('../')]
-        if isinstance(settings.get('path'), str):
-            places.insert(0, folder / settings['path'] / value)
+        if isinstance(start, str):
+            places.insert(0, folder / start / value)
+        if value.startswith('/') or value[1:2] == ':':  # of another machine, perhaps
+            places += [folder / end for end in _ends(value) if end != 'images']
         there = next((place for place in places if place.exists()), None)
         if there is not None:
             seen = os.path.relpath(there, folder)
@@ -124,7 +153,8 @@ def read_settings(path: str) -> dict:
     if not path:
         raise UserError("YOLOSegDataset needs ann_file='data.yaml', which names the classes")
     try:
-        content = yaml.safe_load(read_text(path))
+        # All that is no list and no mapping is text: a class may be called `no`, or `007`.
+        content = yaml.load(read_text(path), Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
         raise UserError(f'{path} is not YAML: {" ".join(str(error).split())}') from None
     if not isinstance(content, dict) or 'names' not in content:
@@ -133,16 +163,29 @@ def read_settings(path: str) -> dict:
 
 
 def read_names(path: str) -> dict[int, str]:
-    """Return the name of each class number in a `data.yaml`.
+    """Return the name of each class number in a `data.yaml`, or in a text file with one a line.
 
     Raises:
         UserError: the file is missing, or its `names` are neither a list nor numbered.
     """
+    if path.endswith('.txt'):
+        lines = [line.strip() for line in read_text(path).split('\n')]
+        if not any(lines):
+            raise UserError(f'{path} names no class; it has one a line')
+        return {number: line for number, line in enumerate(lines) if line}
     names = read_settings(path)['names']
-    numbered = dict(enumerate(names)) if isinstance(names, list) else names
-    if not isinstance(numbered, dict) or not all(type(key) is int for key in numbered):
+    numbered: dict = {}
+    if isinstance(names, list):
+        numbered = dict(enumerate(names))
+    elif isinstance(names, dict):
+        numbered = {whole_number(key): name for key, name in names.items()}
+    if (
+        not numbered
+        or None in numbered
+        or not all(isinstance(each, str) for each in numbered.values())
+    ):
         raise UserError(f'{path}: `names` is {names!r}; it is a list, or numbers with their names')
-    return {key: str(name) for key, name in sorted(numbered.items())}
+    return dict(sorted(numbered.items()))
 
 
 def find_images(source: str) -> list[str]:
@@ -150,7 +193,8 @@ def find_images(source: str) -> list[str]:
 
     Args:
         source: a folder, or a text file with a path in each line, from the list's own folder if it
-            is no absolute one.
+            is no absolute one. Where the first is not there, what all have in front of it as
+            another machine saw them, or CVAT's `data/`, is left out.
 
     Raises:
         UserError: there is no such folder or list, or it has no images.
@@ -158,9 +202,11 @@ def find_images(source: str) -> list[str]:
     if os.path.isdir(source):
         found = [os.path.join(source, name) for name in files_below(source, IMAGE_SUFFIXES)]
     elif source.endswith('.txt'):
-        names = [line.strip().replace('\\', '/') for line in read_text(source).split('\n')]
+        lines = [line.strip().replace('\\', '/') for line in read_text(source).split('\n')]
         start = os.path.dirname(source)
-        found = [os.path.normpath(os.path.join(start, name)) for name in names if name]
+        names = [line for line in lines if line]
+        front = _front(names[0], start) if names else ''
+        found = [os.path.normpath(os.path.join(start, name.removeprefix(front))) for name in names]
     else:
         raise UserError(
             f'image folder {source} does not exist: name one in data_prefix=dict(img=...), such as '
@@ -169,6 +215,25 @@ def find_images(source: str) -> list[str]:
     if not found:
         raise UserError(f'{source} has no images: none of {", ".join(IMAGE_SUFFIXES)}')
     return found
+
+
+def _front(name: str, start: str) -> str:
+    """Return what is in front of an image's path from a folder; nothing where it is not found."""
+    for end in [name, *_ends(name)]:
+        if os.path.isfile(os.path.join(start, end)):
+            return name.removesuffix(end)
+    return ''
+
+
+def _ends(path: str) -> list[str]:
+    """Return the ends of a path, the longest first.
+
+    Examples:
+        >>> _ends('/a/b/c')
+        ['a/b/c', 'b/c', 'c']
+    """
+    parts = path.split('/')
+    return ['/'.join(parts[first:]) for first in range(1, len(parts))]
 
 
 def label_file(image: str) -> str:

@@ -1,5 +1,7 @@
 """Settings as a config's text, as a person would write it."""
 
+import keyword
+import math
 from collections.abc import Mapping
 
 _WIDTH = 100
@@ -62,11 +64,15 @@ def _flat(value: object) -> str:
         return f'[{", ".join(map(_flat, value))}]'
     if isinstance(value, tuple):
         return f'({", ".join(map(_flat, value))}{"," * (len(value) == 1)})'
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float('{value}')"
     return repr(value)
 
 
 def _is_call(value: Mapping) -> bool:
-    return all(isinstance(key, str) and key.isidentifier() for key in value)
+    return all(
+        isinstance(key, str) and key.isidentifier() and not keyword.iskeyword(key) for key in value
+    )
 
 
 def _key(key: object, value: Mapping) -> str:

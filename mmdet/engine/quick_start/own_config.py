@@ -1,6 +1,7 @@
 """A config for somebody's own data: what differs from a shipped one."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mmdet.engine.fit_grid.apply import apply_settings, difference
 from mmdet.engine.fit_grid.objects import collect_objects
 from mmdet.engine.fit_grid.proposal import FACTORS, GridSettings, propose
 from mmdet.engine.measure.flops import build
+from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 from mmdet.utils import register_all_modules
 from mmdet.utils.files import write_whole
@@ -45,11 +47,13 @@ def config_for(folder: Path, *, work_dirs: Path, has_gpu: bool) -> tuple[Path, s
         The config, and what to tell the user.
 
     Raises:
-        UserError: the folder holds nothing that is known, or nothing to train on.
+        UserError: the folder holds nothing that is known, or nothing to train on; the config that
+            is there trains on another folder's data.
     """
     work_dir = work_dirs / folder.resolve().name
     path = work_dir / f'{work_dir.name}.py'
     if path.is_file():
+        _check_trains_on(path, folder)
         return path, f'training {path}, which is there; without it, it is written anew'
     data = look_into(folder, notes=work_dir)
     base = read_config(str(find_config(GPU_CONFIG if has_gpu else CPU_CONFIG)))
@@ -59,11 +63,22 @@ def config_for(folder: Path, *, work_dirs: Path, has_gpu: bool) -> tuple[Path, s
     text = config_text(
         difference(base.to_dict(), {key: new[key] for key in new if key in READ}),
         base=_path_from(work_dir, Path(base.filename)),
-        head=_HEAD.format(folder=folder, path=path),
+        head=_HEAD.format(folder=shlex.quote(str(folder)), path=shlex.quote(str(path))),
     )
     decisions = _decisions(data, base, path, settings, has_gpu=has_gpu)
     write_whole(path, text.encode())
     return path, '\n'.join(decisions)
+
+
+def _check_trains_on(path: Path, folder: Path) -> None:
+    """Refuse a config that is there for data in another folder of the same name."""
+    dataset = read_config(str(path)).get('train_dataloader', {}).get('dataset', {})
+    root = dataset.get('data_root')  # of a wrapper, there is none
+    if root and not Path(root).resolve().is_relative_to(folder.resolve()):
+        raise UserError(
+            f'{path} is there, and trains on {root}, not on {folder}: rename one of the two '
+            'folders, or the work directory'
+        )
 
 
 def _with_data(base: Config, data: OwnData) -> dict:
@@ -103,7 +118,9 @@ def _decisions(
     data: OwnData, base: Config, path: Path, settings: GridSettings, *, has_gpu: bool
 ) -> list[str]:
     classes = ', '.join(f'{name} ({number})' for name, number in data.classes.items())
-    unused = f'; without objects, left out: {", ".join(data.unused)}' if data.unused else ''
+    unused = (
+        f'; without objects to train on, left out: {", ".join(data.unused)}' if data.unused else ''
+    )
     how = f'made here, in {path.parent}: it had none' if data.was_split else 'as it has them'
     train, val = data.sizes['train'], data.sizes['val']
     grids = ', '.join(map(str, settings.num_grids))

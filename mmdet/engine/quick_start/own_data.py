@@ -27,7 +27,7 @@ class OwnData(NamedTuple):
         root: the folder.
         kind: the class that reads its format.
         classes: how many objects to learn there are of each.
-        unused: categories that have none.
+        unused: categories that have none, or only in what is to validate.
         parts: of `train` and `val` the dict that a config has for it, without `metainfo`.
         sizes: how many images these parts have.
         was_split: the parts were made here.
@@ -50,7 +50,8 @@ def look_into(folder: Path, *, notes: Path) -> OwnData:
         notes: a folder for the parts that are made here, as annotation files of COCO's.
 
     Raises:
-        UserError: the folder holds nothing that is known, no object, or a single image.
+        UserError: the folder holds nothing that is known, no object, or a single image, or what is
+            to validate lacks a category.
     """
     found = recognise(folder)
     whole = 'train' if 'train' in found.parts else next(iter(found.parts))
@@ -59,16 +60,26 @@ def look_into(folder: Path, *, notes: Path) -> OwnData:
     if not counts:
         raise UserError(f'{folder}: there is no object to learn in it')
     was_split = not {'train', 'val'} <= set(found.parts)
+    categories = [each['name'] for each in coco.categories]
     if was_split:
         parts, sizes = _split(coco, found.config(whole), notes, source=folder)
     else:
+        val = _opened(found, 'val').read()
         parts = {part: found.config(part) for part in SHARES}
-        sizes = dict(train=len(coco.images), val=len(_opened(found, 'val').read().images))
+        sizes = dict(train=len(coco.images), val=len(val.images))
+        there = [each['name'] for each in val.categories]
+        missing = [name for name in counts if name not in there]
+        if missing and found.kind is CocoDataset:
+            raise UserError(
+                f'{found.root / parts["val"]["ann_file"]} lacks the category {missing[0]!r}, which '
+                f'{found.root / parts["train"]["ann_file"]} has: add it to its `categories`'
+            )
+        categories += there
     return OwnData(
         root=found.root,
         kind=found.kind.__name__,
         classes=counts,
-        unused=[each['name'] for each in coco.categories if each['name'] not in counts],
+        unused=[name for name in dict.fromkeys(categories) if name not in counts],
         parts=parts,
         sizes=sizes,
         was_split=was_split,
@@ -102,7 +113,15 @@ def _split(
     for part, identifiers in zip(SHARES, divided, strict=True):
         path = notes.resolve() / f'{part}.json'
         write_whole(path, json.dumps(_only(coco, set(identifiers)), ensure_ascii=False).encode())
-        parts[part] = {**given, 'type': 'CocoDataset', 'ann_file': str(path)}
+        prefix = given['data_prefix']
+        if not Path(given['data_root'], prefix['img']).is_dir():
+            prefix = dict(img='')  # a list of images: each has its whole path
+        parts[part] = {
+            **given,
+            'type': 'CocoDataset',
+            'ann_file': str(path),
+            'data_prefix': prefix,
+        }
         sizes[part] = len(identifiers)
     return parts, sizes
 

@@ -78,6 +78,22 @@ def roboflow_coco(root: Path) -> None:
     (root / 'README.roboflow.txt').write_text('exported')
 
 
+def supervisely(root: Path) -> None:
+    for part in ('train', 'val'):
+        write_coco(root / part / 'annotations/instances.json', root / part / 'images')
+
+
+def valves(root: Path) -> None:
+    for part in ('train', 'val', 'test'):
+        write_coco(root / f'annotations/valves_{part}.json', root / 'images' / part)
+
+
+def unpacked_on_a_mac(root: Path) -> None:
+    roboflow_coco(root / 'export')
+    (root / '.DS_Store').write_bytes(b'\0')
+    (root / '__MACOSX/export').mkdir(parents=True)
+
+
 def cvat(root: Path) -> None:
     write_coco(root / 'annotations/instances_default.json', root / 'images/default')
 
@@ -112,6 +128,27 @@ def roboflow_yolo(root: Path) -> None:
     )
 
 
+def label_studio_yolo(root: Path) -> None:
+    write_yolo(root / 'images', root / 'labels')
+    (root / 'classes.txt').write_text('\n'.join(CLASSES))
+    (root / 'notes.json').write_text('{"categories": [], "info": {}}')
+
+
+def yolo_without_yaml(root: Path) -> None:
+    for part in ('train', 'valid'):
+        write_yolo(root / 'images' / part, root / 'labels' / part)
+    (root / 'classes.txt').write_text('\n'.join([*CLASSES, '']))
+
+
+def cvat_yolo(root: Path) -> None:
+    write_yolo(root / 'images/Train', root / 'labels/Train')
+    (root / 'Train.txt').write_text(
+        ''.join(f'data/images/Train/{picture.name}.png\n' for picture in SCENE)
+    )
+    names = '\n'.join(f'  {number}: {name}' for number, name in enumerate(CLASSES))
+    (root / 'data.yaml').write_text(f'Train: Train.txt\nnames:\n{names}\npath: .\n')
+
+
 def labelme(root: Path) -> None:
     write_labelme(root / 'photos')
     (root / 'photos/.settings.json').write_text('{"version": 1}')
@@ -133,12 +170,17 @@ def labelme_as_voc(root: Path) -> None:
     [
         (coco, CocoDataset, {'train', 'val'}),
         (roboflow_coco, CocoDataset, {'train', 'val'}),
+        (supervisely, CocoDataset, {'train', 'val'}),
+        (valves, CocoDataset, {'train', 'val', 'test'}),
         (cvat, CocoDataset, {'all'}),
         (label_studio, CocoDataset, {'all'}),
         (label_studio_of_a_server, CocoDataset, {'all'}),
         (one_file, CocoDataset, {'train'}),
         (ultralytics, YOLOSegDataset, {'train', 'val'}),
         (roboflow_yolo, YOLOSegDataset, {'train', 'val'}),
+        (cvat_yolo, YOLOSegDataset, {'train'}),
+        (label_studio_yolo, YOLOSegDataset, {'all'}),
+        (yolo_without_yaml, YOLOSegDataset, {'train', 'val'}),
         (labelme, LabelmeDataset, {'all'}),
         (voc, VOCSegDataset, {'train', 'val'}),
         (labelme_as_voc, VOCSegDataset, {'all'}),
@@ -155,6 +197,12 @@ def test_exports_are_recognised(tmp_path, write, kind, parts, inside):
     for part in parts:
         cfg = found.config(part)
         assert_is_scene(DATASETS.build({**cfg, 'metainfo': metainfo, 'pipeline': []}))
+
+
+def test_what_macos_leaves_is_no_data(tmp_path):
+    unpacked_on_a_mac(tmp_path)
+    found = recognise(tmp_path)
+    assert (found.root, set(found.parts)) == (tmp_path / 'export', {'train', 'val'})
 
 
 @pytest.mark.parametrize(
@@ -179,6 +227,39 @@ def test_lvis_beside_coco_is_coco(tmp_path):
     found = recognise(tmp_path)
     assert found.kind is CocoDataset
     assert found.parts['val']['ann_file'] == 'annotations/instances_val2017.json'
+
+
+def test_yolo_paths_of_another_machine(tmp_path):
+    roboflow_yolo(tmp_path)
+    (tmp_path / 'data.yaml').write_text(
+        f'train: /content/a/train/images\nval: C:\\a\\valid\\images\nnames: {list(CLASSES)}\n'
+    )
+    found = recognise(tmp_path)
+    assert set(found.parts) == {'train', 'val'}
+    for part in found.parts:
+        assert_is_scene(DATASETS.build({**found.config(part), 'pipeline': []}))
+
+
+def test_a_yolo_part_of_another_machine_is_not_all_there_is(tmp_path):
+    write_yolo(tmp_path / 'images', tmp_path / 'labels')
+    (tmp_path / 'data.yaml').write_text(
+        f'train: images\nval: /content/a/valid/images\nnames: {list(CLASSES)}\n'
+    )
+    assert set(recognise(tmp_path).parts) == {'train'}
+
+
+def test_yolo_parts_of_several_folders_are_refused(tmp_path):
+    roboflow_yolo(tmp_path)
+    (tmp_path / 'data.yaml').write_text('train: [train/images]\nval: [valid/images]\nnames: [a]\n')
+    with pytest.raises(UserError, match='`train` is a list of folders'):
+        recognise(tmp_path)
+
+
+def test_what_is_called_json_and_is_no_file(tmp_path):
+    (tmp_path / 'a.json').symlink_to(tmp_path / 'nowhere')
+    (tmp_path / 'b.json').mkdir()
+    label_studio(tmp_path)
+    assert set(recognise(tmp_path).parts) == {'all'}
 
 
 def test_what_is_nothing_known(tmp_path):

@@ -65,6 +65,22 @@ def test_names_may_be_numbered(root):
     assert_is_scene(opened(root))
 
 
+def test_files_of_macos_are_no_images(root):
+    (root / 'images/train/._a.png').write_bytes(b'\0\5\26\7')
+    assert_is_scene(opened(root, test_mode=True))
+
+
+def test_a_list_of_classes_is_not_empty(root):
+    (root / 'classes.txt').write_text('\n\n')
+    with pytest.raises(UserError, match=r'classes\.txt names no class'):
+        opened(root, ann_file='classes.txt')
+
+
+def test_names_are_as_they_are_written(root):
+    (root / 'data.yaml').write_text('train: images/train\nnames: [no, 007, null]\n')
+    assert opened(root).metainfo['classes'] == ('no', '007', 'null')
+
+
 def test_some_classes_in_another_order(root):
     dataset = opened(root, metainfo=dict(classes=('dog', 'cat')))
     assert dataset.get_cat_ids(0) == [0, 1, 0]
@@ -160,6 +176,8 @@ def test_what_is_wrong_is_named(root, changes, message):
         ('nc: 3\n', 'no entry `names`'),
         ('names: cat\n', "`names` is 'cat'"),
         ('names: {a: 1}\n', '`names` is'),
+        ('names: []\n', r'`names` is \[\]'),
+        ('names: [[a], b]\n', '`names` is'),
     ],
 )
 def test_a_yaml_that_is_wrong(root, text, message):

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from mmengine.config import Config
 
@@ -16,6 +18,7 @@ PIPELINE = [
         PIPELINE,
         dict(a=[], b={}, c=(), d=(1,), e=None, f='it\'s "x"', g=1e-5, h=True),
         {'a b': 1, 3: [dict(x=PIPELINE), dict(x=PIPELINE)]},
+        {'class': 1, 'None': dict(scale_ranges=((1.5, math.inf),))},
         'x' * 300,
     ],
 )

@@ -1,6 +1,7 @@
 """From a folder to a config: what is decided, written and said."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from tests.datasets.formats.test_recognise import (
     coco,
     coco_content,
     cvat,
+    cvat_yolo,
     label_studio,
     labelme,
     labelme_as_voc,
@@ -56,7 +58,7 @@ def test_parts_that_are_there_are_taken(folder, write, has_gpu):
     assert f'{cfg.train_cfg.max_iters} steps of {cfg.train_dataloader.batch_size} images' in said
 
 
-@pytest.mark.parametrize('write', [cvat, label_studio, labelme, labelme_as_voc, 'yolo'])
+@pytest.mark.parametrize('write', [cvat, cvat_yolo, label_studio, labelme, labelme_as_voc, 'yolo'])
 def test_parts_are_made_where_there_are_none(folder, write):
     if write == 'yolo':
         write_yolo(folder / 'images', folder / 'labels')
@@ -110,6 +112,45 @@ def test_a_config_that_is_there_is_left_alone(folder):
     assert 'which is there' in said
 
 
+def test_a_config_of_another_folder_of_that_name_is_not_taken(folder):
+    coco(folder)
+    written(folder)
+    other = folder.parent / 'other/nuts'
+    other.mkdir(parents=True)
+    with pytest.raises(
+        UserError, match=r'nuts\.py is there, and trains on .*, not on .*other/nuts'
+    ):
+        config_for(other, work_dirs=folder.parent / 'work_dirs', has_gpu=False)
+
+
+def change_categories(folder: Path, change: str) -> None:
+    coco(folder)
+    path = folder / 'annotations/instances_val2017.json'
+    content = json.loads(path.read_text())
+    if change == 'less':
+        content['annotations'] = [
+            each for each in content['annotations'] if each['category_id'] != 3
+        ]
+        del content['categories'][2]
+    else:
+        content['categories'].append(dict(id=4, name='bird'))
+        content['annotations'][0]['category_id'] = 4
+    path.write_text(json.dumps(content))
+
+
+def test_a_category_that_only_what_validates_has_is_left_out_and_said(folder):
+    change_categories(folder, 'more')
+    _, said = written(folder)
+    assert 'without objects to train on, left out: bird' in said
+
+
+def test_a_category_that_what_validates_lacks_is_refused_before_all_else(folder):
+    change_categories(folder, 'less')
+    with pytest.raises(UserError, match=r"val2017\.json lacks the category 'old boat'"):
+        written(folder)
+    assert not (folder.parent / 'work_dirs').exists()
+
+
 def test_a_category_without_objects_is_no_class(folder):
     """Roboflow lists its project as category 0."""
     label_studio(folder)
@@ -118,7 +159,7 @@ def test_a_category_without_objects_is_no_class(folder):
     (folder / 'result.json').write_text(json.dumps(content))
     cfg, said = written(folder)
     assert cfg.train_dataloader.dataset.metainfo.classes == CLASSES
-    assert 'without objects, left out: things' in said
+    assert 'without objects to train on, left out: things' in said
 
 
 def test_crowds_are_no_objects_to_learn(folder):
@@ -142,12 +183,16 @@ def test_one_image_is_not_enough(folder):
         written(folder)
 
 
-@pytest.mark.parametrize('name', ["it's", 'a "b"', 'x\\y', 'ä{0}'])
+@pytest.mark.parametrize(
+    'name', ["it's", 'My Project.v3i.coco-segmentation', 'a "b"', 'x\\y', 'ä{0}']
+)
 def test_names_of_any_kind(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()
     coco(folder)
     path, _ = config_for(folder, work_dirs=tmp_path / 'work_dirs', has_gpu=False)
+    command = path.read_text().splitlines()[2].removeprefix('#')
+    assert shlex.split(command) == ['bash', 'train.sh', str(path)]
     cfg = read_config(str(path))
     assert_is_scene(DATASETS.build(dict(cfg.train_dataloader.dataset, pipeline=[])))
 
