@@ -28,7 +28,9 @@ _NETWORK = (
     ('neck', 'forward', 'neck'),
     ('head', 'forward', 'head: categories'),
     ('head', 'mask_source', 'head: mask features'),
-    ('head', 'mask_sources', 'head: mask features'),
+    ('head', 'kernels', 'head: mask features'),  # SOLOv2's, as the next
+    ('head', 'compute_mask_feature', 'head: mask features'),
+    ('head', 'learnt_masks', 'head: masks of cells'),
     ('head', 'cell_masks', 'head: masks of cells'),
 )
 _TRAINING = (
@@ -100,6 +102,8 @@ def _timed(
 ) -> Iterator[None]:
     with ExitStack() as stack:
         for owner, name, part in parts:
+            if not hasattr(owners[owner], name):
+                continue
             stack.enter_context(timed(stopwatch, owners[owner], name, part))
         yield
 
