@@ -32,7 +32,9 @@ _NETWORK = (
     ('preprocessor', 'forward', 'to the device, padding'),
     ('head', 'forward', 'head: categories'),
     ('head', 'mask_source', 'head: mask features'),
-    ('head', 'mask_sources', 'head: mask features'),
+    ('head', 'kernels', 'head: mask features'),  # SOLOv2's, as the next
+    ('head', 'compute_mask_feature', 'head: mask features'),
+    ('head', 'learnt_masks', 'head: masks of cells'),
     ('head', 'cell_masks', 'head: masks of cells'),
 )
 _TRAINING = (
@@ -106,6 +108,8 @@ def _timed(
 ) -> Iterator[None]:
     with ExitStack() as stack:
         for owner, name, part in parts:
+            if not hasattr(owners[owner], name):
+                continue
             stack.enter_context(timed(stopwatch, owners[owner], name, part))
         yield
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmdet.models.freed_memory import give_back_freed_memory
 from mmdet.models.memory_format import (
     guard_strided_convolutions,
     in_sound_precision,
@@ -74,7 +75,11 @@ class SOLO(BaseModel):
         if mode == 'loss':
             # Before the network: they wait for the device, which has nothing to do as yet.
             targets = self.mask_head.targets(data_samples)
-            return self.mask_head.loss(self.extract_feat(inputs), data_samples, targets)
+            feats = self.extract_feat(inputs)
+            give_back_freed_memory(feats[0])
+            losses = self.mask_head.loss(feats, data_samples, targets)
+            give_back_freed_memory(feats[0])
+            return losses
         feats = self.extract_feat(inputs)
         if mode == 'predict':
             assert data_samples is not None

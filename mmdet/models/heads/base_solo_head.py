@@ -10,7 +10,7 @@ F factors of a mask, (h, w) the size of a mask.
 """
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar, NamedTuple
@@ -229,11 +229,23 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
             features = of_levels(block, features)
         return of_levels(self.conv_cls, features)
 
-    def mask_sources(
-        self, outputs: HeadOutputs, images: Sequence[Sequence[int]]
-    ) -> Sequence[tuple]:
-        """Return the `mask_source` of each level, for some images, other ones at each."""
-        return [self.source(outputs, level, chosen) for level, chosen in enumerate(images)]
+    def learnt_masks(
+        self,
+        outputs: HeadOutputs,
+        images: Sequence[Sequence[int]],
+        cells: Sequence[Sequence[Tensor]],
+    ) -> Iterable[Tensor]:
+        """Draw the masks that a batch learns, level by level: what `cell_masks` returns, of each.
+
+        What a level's are drawn from is let go of before the next one's is computed.
+
+        Args:
+            outputs: of `forward`.
+            images: for each level, the indices of those of which masks are drawn.
+            cells: for each level, the cells of each of these images; see `cell_masks`.
+        """
+        for level, (chosen, of_images) in enumerate(zip(images, cells, strict=True)):
+            yield self.cell_masks(self.mask_source(outputs, level, chosen), level, of_images)
 
     def source(self, outputs: HeadOutputs, level: int, images: Sequence[int]) -> tuple:
         """Return the `mask_source` of some images, computed when it is first asked for."""
@@ -296,21 +308,26 @@ class BaseSOLOHead(BaseModule, metaclass=ABCMeta):
         needed = [
             claims.images if all_at_once is None else all_at_once for claims in targets.learnt
         ]
-        sources = self.mask_sources(outputs, needed)
-        losses = []
-        for level, (claims, images, source) in enumerate(
-            zip(targets.learnt, needed, sources, strict=True)
-        ):
-            # A level that no image needs takes part: DDP wants a gradient for every parameter.
-            cells = [claims.cells[image] for image in images] or [claims.cells[0]]
-            factors = self.cell_masks(source, level, cells)
-            if claims.images:
-                masks = factors[0] if self.mask_loss.activate else product(factors.sigmoid())
-                wanted = targets.masks[self.mask_strides[level]][claims.instances]
-                losses.append(self.mask_loss(masks, wanted))
-            else:
-                losses.append(factors.sum())  # 0
-        return torch.stack(losses).sum()
+        # A level that no image needs takes part: DDP wants a gradient for every parameter.
+        cells = [
+            [claims.cells[image] for image in images or [0]]
+            for claims, images in zip(targets.learnt, needed, strict=True)
+        ]
+        losses = map(
+            partial(self.level_mask_loss, targets),
+            range(len(needed)),
+            self.learnt_masks(outputs, needed, cells),
+        )
+        return torch.stack(list(losses)).sum()
+
+    def level_mask_loss(self, targets: BatchTargets, level: int, factors: Tensor) -> Tensor:
+        """Return the sum of the mask loss over a level's claims, given the masks' factors."""
+        claims = targets.learnt[level]
+        if not claims.images:
+            return factors.sum()  # 0
+        masks = factors[0] if self.mask_loss.activate else product(factors.sigmoid())
+        wanted = targets.masks[self.mask_strides[level]][claims.instances]
+        return self.mask_loss(masks, wanted)
 
     def mixes_images(self) -> bool:
         """Return whether an image's masks depend on the others': with a batch norm, in training."""

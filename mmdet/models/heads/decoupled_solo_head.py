@@ -69,10 +69,13 @@ class BaseDecoupledHead(BaseSOLOHead):
         They are at a quarter of the input.
         """
 
+        # Not `outputs`, which holds what is returned: a circle would keep an image's features.
+        size = outputs.mask_size
+
         def draw(conv: nn.Conv2d, feature: Sequence[Tensor], lines: Tensor) -> Tensor:
             chosen = lines.to(conv.weight.device, non_blocking=True)
             logits = draw_lines(conv, feature, [chosen])
-            return resize_maps(logits.sigmoid()[None], outputs.mask_size)[0]
+            return resize_maps(logits.sigmoid()[None], size)[0]
 
         source = self.source(outputs, level, [image])
         columns, rows = (

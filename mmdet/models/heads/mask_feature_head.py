@@ -71,7 +71,7 @@ class MaskFeatModule(BaseModule):
 
     def forward(self, feats: Sequence[Tensor]) -> Tensor:
         """Return the (B, out_channels, H, W) mask feature of (B, in_channels, H, W) levels."""
-        merged = 0
+        merged: Tensor | None = None
         for level, convs in enumerate(self.convs_all_levels, start=self.start_level):
             assert isinstance(convs, nn.Sequential)  # a ModuleList does not say of what
             feature = feats[level]
@@ -81,5 +81,6 @@ class MaskFeatModule(BaseModule):
                 feature = conv(feature)
                 if level > 0:
                     feature = F.interpolate(feature, scale_factor=2, mode='bilinear')
-            merged = merged + feature
+            # Into the doubled one, which nobody else reads; the finest may be what its ReLU keeps.
+            merged = feature if merged is None else feature.add_(merged)
         return self.conv_pred(merged)

@@ -52,57 +52,82 @@ class SOLOV2Head(BaseSOLOHead):
 
     def mask_source(self, outputs: HeadOutputs, level: int, images: Sequence[int]) -> KernelSource:
         """Return the level's kernels and, the same for all levels, the mask feature."""
-        return self._sources(outputs, {level: images})[0]
-
-    def mask_sources(
-        self, outputs: HeadOutputs, images: Sequence[Sequence[int]]
-    ) -> list[KernelSource]:
-        """See `BaseSOLOHead.mask_sources`; the kernels of all levels at once."""
-        return self._sources(outputs, dict(enumerate(images)))
-
-    def _sources(
-        self, outputs: HeadOutputs, images: Mapping[int, Sequence[int]]
-    ) -> list[KernelSource]:
-        """Return what `mask_source` does, for some images of some levels."""
-        kernels = self.kernels(
-            [outputs.level(level, chosen) for level, chosen in images.items()],
-            # Of no image there is a pixel, which need not become a grid.
-            [self.num_grids[level] if chosen else 1 for level, chosen in images.items()],
-        )
+        (kernels,) = self.kernels(outputs, {level: images})
         feature = self.mask_feature(outputs)
+        return kernels, tuple(feature[image] for image in images or [0])
+
+    def learnt_masks(
+        self,
+        outputs: HeadOutputs,
+        images: Sequence[Sequence[int]],
+        cells: Sequence[Sequence[Tensor]],
+    ) -> list[Tensor]:
+        """See `BaseSOLOHead.learnt_masks`; all levels at once.
+
+        So an image's mask feature, which is large, is read once, and gets its gradient in one go.
+        """
+        kernels = self.kernels(outputs, dict(enumerate(images)))
+        drawn_of = [list(chosen) or [0] for chosen in images]
+        rows = {
+            (level, image): part
+            for level, each in enumerate(drawn_of)
+            for image, part in zip(each, choose_rows(kernels[level], cells[level]), strict=True)
+        }
+        maps: dict[tuple[int, int], Tensor] = {}
+        for image, feature in enumerate(self.compute_mask_feature(outputs)):
+            of_image = {key: part for key, part in rows.items() if key[1] == image}
+            if of_image:
+                every = apply_rows([torch.cat(list(of_image.values()))], [feature])
+                parts = every.split([len(part) for part in of_image.values()])
+                maps |= zip(of_image, parts, strict=True)
         return [
-            (of_level.unbind(), tuple(feature[image] for image in chosen or [0]))
-            for of_level, chosen in zip(kernels, images.values(), strict=True)
+            torch.cat([maps[level, image] for image in each])[None]
+            for level, each in enumerate(drawn_of)
         ]
 
     def mask_feature(self, outputs: HeadOutputs) -> tuple[Tensor, ...]:
         """Return (C, h, w) for each image of the batch, computed when it is first asked for."""
+        return outputs.once('mask_feature', lambda: self.compute_mask_feature(outputs))
+
+    def compute_mask_feature(self, outputs: HeadOutputs) -> tuple[Tensor, ...]:
+        """Return what `mask_feature` does, and keep nothing of it."""
         # The argument of that name, a dict, is gone by now.
         assert isinstance(self.mask_feature_head, MaskFeatModule)
-        compute = self.mask_feature_head
-        return outputs.once('mask_feature', lambda: each_image(compute(outputs.feats)))
+        return each_image(self.mask_feature_head(outputs.feats))
 
-    def kernels(self, levels: Sequence[Tensor], num_grids: Sequence[int]) -> list[Tensor]:
-        """Return the (B, S * S, C) kernels that the cells of some levels predict."""
+    def kernels(
+        self, outputs: HeadOutputs, images: Mapping[int, Sequence[int]]
+    ) -> list[tuple[Tensor, ...]]:
+        """Return what the cells of some levels predict: (S * S, C) of some images of each."""
         features = [
-            F.interpolate(with_coordinates(level), size=(num_grid, num_grid), mode='bilinear')
-            for level, num_grid in zip(levels, num_grids, strict=True)
+            F.interpolate(
+                with_coordinates(outputs.level(level, chosen)),
+                # Of no image there is a pixel, which need not become a grid.
+                size=(self.num_grids[level],) * 2 if chosen else 1,
+                mode='bilinear',
+            )
+            for level, chosen in images.items()
         ]
         for block in self.kernel_convs:
             features = of_levels(block, features)
         return [
-            kernels.flatten(2).transpose(1, 2) for kernels in of_levels(self.conv_kernel, features)
+            kernels.flatten(2).transpose(1, 2).unbind()
+            for kernels in of_levels(self.conv_kernel, features)
         ]
 
     def cell_masks(self, source: KernelSource, level: int, cells: Sequence[Tensor]) -> Tensor:
         """See `BaseSOLOHead.cell_masks`; one factor, at the mask feature's stride."""
         kernels, mask_feature = source
-        chosen = [
-            rows.index_select(0, part.to(rows.device, non_blocking=True))
-            for rows, part in zip(kernels, cells, strict=True)
-        ]
-        return apply_rows(chosen, mask_feature)[None]
+        return apply_rows(choose_rows(kernels, cells), mask_feature)[None]
 
     def learnt_claims(self, targets: GridTargets) -> Tensor:
         """Return the indices of all claims."""
         return torch.arange(len(targets.cell), device=targets.cell.device)
+
+
+def choose_rows(kernels: Sequence[Tensor], cells: Sequence[Tensor]) -> list[Tensor]:
+    """Return for each image the (P_i, C) kernels of (P_i,) cells, on the host, of (S * S, C)."""
+    return [
+        rows.index_select(0, part.to(rows.device, non_blocking=True))
+        for rows, part in zip(kernels, cells, strict=True)
+    ]

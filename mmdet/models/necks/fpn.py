@@ -1,7 +1,9 @@
 """Feature pyramid (Lin et al., Feature Pyramid Networks for Object Detection, 2017)."""
 
 from collections.abc import Sequence
+from functools import partial
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
@@ -9,6 +11,8 @@ from torch import Tensor, nn
 
 from mmdet.errors import UserError
 from mmdet.models.layers import Conv3x3
+from mmdet.models.layers.hooks import has_hooks
+from mmdet.ops import can_be_recomputed
 from mmdet.registry import MODELS
 
 
@@ -77,9 +81,38 @@ class FPN(BaseModule):
         ]
         merged = [laterals[-1]]
         for lateral in reversed(laterals[:-1]):
-            above = F.interpolate(merged[0], size=lateral.shape[-2:], mode='nearest')
-            merged.insert(0, lateral.add_(above))  # nobody needs the lateral alone
+            merged.insert(0, _merge(lateral, merged[0]))
+        if len(merged) > 1:
+            _keep_nothing_of(merged[0], self.lateral_convs[0], inputs[self.start_level], merged[1])
         outs = [conv(x) for conv, x in zip(self.fpn_convs, merged, strict=True)]
         for _ in range(self.num_extra):
             outs.append(F.max_pool2d(outs[-1], 1, stride=2))
         return tuple(outs)
+
+
+def _merge(lateral: Tensor, above: Tensor) -> Tensor:
+    """Add what is above to a lateral, which nobody needs alone."""
+    return lateral.add_(F.interpolate(above, size=lateral.shape[-2:], mode='nearest'))
+
+
+def _keep_nothing_of(finest: Tensor, block: nn.Module, feature: Tensor, above: Tensor) -> None:
+    """Let the finest merged map, the largest of all, be computed again for its convolution.
+
+    The two that it was computed from are kept anyway, for the gradients of weights.
+    """
+    assert isinstance(block, ConvModule)
+    conv = block.conv
+    # A norm in training would count the batch twice; who watches a layer sees it called once.
+    if block.with_norm or type(conv) is not nn.Conv2d or has_hooks(block) or has_hooks(conv):
+        return
+    assert conv.bias is not None  # where no norm has one
+    if finest.requires_grad and not torch.compiler.is_compiling():
+        compute = partial(_again, finest.dtype)
+        can_be_recomputed(finest, compute, (feature, above), (conv.weight, conv.bias))
+
+
+def _again(
+    dtype: torch.dtype, feature: Tensor, above: Tensor, weight: Tensor, bias: Tensor
+) -> Tensor:
+    # Autocast, which chose the type, is over in the backward pass.
+    return _merge(F.conv2d(feature.to(dtype), weight.to(dtype), bias.to(dtype)), above)

@@ -125,3 +125,14 @@ def test_another_device_gives_what_the_cpu_gives(model, other_device):
     assert len(scores[0]) > 0
     np.testing.assert_allclose(*scores, rtol=1e-3)
     assert total_areas[0] == total_areas[1]
+
+
+def test_training_gives_back_what_the_network_and_the_losses_freed(tiny_model, monkeypatch):
+    model = MODELS.build(tiny_model)
+    given_back = []
+    monkeypatch.setattr(
+        'mmdet.models.detectors.solo.give_back_freed_memory',
+        lambda finest: given_back.append(tuple(finest.shape[-2:])),
+    )
+    losses_of(model, [sample_of([(8, 8, 60, 60)], shape=(96, 128))])
+    assert given_back == [(24, 32), (24, 32)]

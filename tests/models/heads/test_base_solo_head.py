@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import weakref
 
 import pytest
 import torch
@@ -170,3 +171,22 @@ def test_wrong_arguments_are_named(tiny_model):
         MODELS.build({**cfg, 'train_cfg': dict(foo=1)})
     with pytest.raises(UserError, match="no kernel='gausian'"):
         MODELS.build({**cfg, 'test_cfg': dict(kernel='gausian')})
+
+
+@pytest.mark.parametrize('kind', ['solo', 'decoupled'])
+def test_a_levels_features_are_let_go_of_before_the_next_ones(build_head, feats, kind, monkeypatch):
+    class Source(list):
+        """Of which one can know whether it is there."""
+
+    head, before = build_head(kind), []
+    compute = head.mask_source
+
+    def watched(*args: object) -> Source:
+        assert all(source() is None for source in before)
+        source = Source(compute(*args))
+        before.append(weakref.ref(source))
+        return source
+
+    monkeypatch.setattr(head, 'mask_source', watched)
+    head.loss(feats, [sample_of([(8, 8, 40, 40), (0, 0, 128, 96)], [0, 1])] * 2)
+    assert len(before) == len(head.num_grids)

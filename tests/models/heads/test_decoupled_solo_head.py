@@ -1,3 +1,5 @@
+import gc
+import weakref
 from collections import Counter
 
 import pytest
@@ -59,3 +61,15 @@ def test_each_line_is_drawn_once_an_image(kind, build_head, feats, monkeypatch):
     assert all(len(each) for each in found)
     assert set(drawn.values()) == {1}
     assert len(drawn) <= 2 * 2 * sum(head.num_grids) < cells
+
+
+def test_nothing_is_left_of_an_image_that_was_drawn(head, feats):
+    outputs = head(feats)
+    alive = weakref.ref(outputs)
+    head.cell_probabilities(outputs, 0, 1, torch.tensor([0, 3]))
+    gc.disable()
+    try:
+        del outputs
+        assert alive() is None
+    finally:
+        gc.enable()

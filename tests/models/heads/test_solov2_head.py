@@ -1,9 +1,13 @@
+import weakref
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from mmdet.errors import UserError
-from mmdet.models.heads import MaskFeatModule
+from mmdet.models.heads import BaseSOLOHead, MaskFeatModule, SOLOV2Head
+from mmdet.models.heads.features import apply_rows
+from mmdet.models.heads.outputs import HeadOutputs
 from tests.samples import MASK_FEATURE_HEAD, rectangle, sample_of
 
 
@@ -78,3 +82,56 @@ def test_another_stride_of_the_mask_feature_is_refused(build_head):
 def test_larger_kernels_are_refused(build_head):
     with pytest.raises(UserError, match='1 x 1 kernels, not 3'):
         build_head('solov2', dynamic_conv_size=3)
+
+
+IMAGES = [(0, 1), (), (1,), (0,), (1, 0)]  # at each level
+
+
+@pytest.fixture
+def cells() -> list[list[torch.Tensor]]:
+    counts = [(3, 1), (0,), (2,), (4,), (1, 0)]
+    return [[torch.arange(count).flip(0) for count in level] for level in counts]
+
+
+def test_the_masks_of_all_levels_at_once_are_those_of_each(head, feats, cells):
+    leaves = [each.requires_grad_() for each in feats]
+    inputs = [*leaves, *head.kernel_convs.parameters(), *head.mask_feature_head.parameters()]
+    found, wanted = (
+        list(draw(head, head(leaves), IMAGES, cells))
+        for draw in (SOLOV2Head.learnt_masks, BaseSOLOHead.learnt_masks)
+    )
+    assert [len(masks[0]) for masks in found] == [4, 0, 2, 4, 1]
+    torch.testing.assert_close(found, wanted)
+    weights = [torch.randn_like(masks) for masks in found]
+    for pair in zip(
+        torch.autograd.grad(found, inputs, weights),
+        torch.autograd.grad(wanted, inputs, weights),
+        strict=True,
+    ):
+        torch.testing.assert_close(*pair, atol=1e-4, rtol=1e-4)
+
+
+def test_of_a_batch_that_learns_a_mask_feature_is_read_once_and_not_kept(
+    head, feats, cells, monkeypatch
+):
+    class Features(list):
+        """Of which one can know whether it is there."""
+
+    given, read = [], []
+
+    def compute(outputs: HeadOutputs) -> Features:
+        features = Features(SOLOV2Head.compute_mask_feature(head, outputs))
+        given.append(weakref.ref(features))
+        return features
+
+    monkeypatch.setattr(head, 'compute_mask_feature', compute)
+    monkeypatch.setattr(
+        'mmdet.models.heads.solov2_head.apply_rows',
+        lambda rows, features: read.append(len(features)) or apply_rows(rows, features),
+    )
+    outputs = head(feats)
+    drawn = head.learnt_masks(outputs, IMAGES, cells)
+    assert read == [1, 1]
+    assert len(given) == 1
+    assert given[0]() is None
+    del drawn, outputs

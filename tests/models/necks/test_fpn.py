@@ -1,3 +1,5 @@
+import weakref
+
 import pytest
 import torch
 
@@ -43,3 +45,42 @@ def test_other_channels_than_the_backbones_are_named():
     neck = FPN([8, 16], 4, num_outs=2)
     with pytest.raises(UserError, match=r'set model\.neck\.in_channels=\[4, 8\]'):
         neck([torch.randn(1, 4, 8, 8), torch.randn(1, 8, 4, 4)])
+
+
+def _step(
+    neck: FPN, feats: list[torch.Tensor], dtype: torch.dtype = torch.float32
+) -> tuple[bool, list[torch.Tensor]]:
+    """Return whether the finest merged map was kept for the gradients, and the gradients."""
+    seen = []
+    watch = neck.fpn_convs[0].register_forward_hook(
+        lambda _, inputs, __: seen.append(weakref.ref(inputs[0]))
+    )
+    leaves = [each.clone().requires_grad_() for each in feats]
+    with torch.autocast('cpu', dtype, enabled=dtype != torch.float32):
+        outs = neck(leaves)
+    total = sum(out.float().square().sum() for out in outs)
+    watch.remove()
+    kept = seen[0]() is not None
+    return kept, list(torch.autograd.grad(total, [*leaves, *neck.parameters()]))
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('order', [torch.contiguous_format, torch.channels_last])
+def test_the_finest_merged_map_is_computed_again(dtype, order):
+    neck = FPN([8, 16, 32], 24, num_outs=4)
+    feats = [
+        torch.randn(2, c, h, w).contiguous(memory_format=order)
+        for c, h, w in ((8, 29, 38), (16, 15, 19), (32, 8, 10))
+    ]
+    kept, found = _step(neck, feats, dtype)
+    neck.lateral_convs[0].register_forward_hook(lambda *_: None)
+    kept_when_watched, wanted = _step(neck, feats, dtype)
+    assert (kept, kept_when_watched) == (False, True)
+    assert all(map(torch.equal, found, wanted))
+
+
+def test_a_norm_sees_the_finest_level_once():
+    neck = FPN([8, 16], 24, num_outs=2, norm_cfg=dict(type='BN')).train()
+    kept, _ = _step(neck, [torch.randn(2, 8, 16, 16), torch.randn(2, 16, 8, 8)])
+    assert kept
+    assert neck.lateral_convs[0].bn.num_batches_tracked == 1
