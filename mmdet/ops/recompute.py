@@ -9,8 +9,9 @@ the operation that reads it, which then keeps a note, as a hook on what autograd
 else that reads the tensor keeps it, as usual.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
@@ -73,6 +74,7 @@ class _View:
 
 
 _RECIPES = WeakTensorKeyDictionary()
+_keeps_all = ContextVar('keeps_all', default=False)
 
 
 def can_be_recomputed(
@@ -95,6 +97,16 @@ def can_be_recomputed(
     )
 
 
+@contextmanager
+def everything_kept() -> Iterator[None]:
+    """Let `recomputes` do nothing, for what is to be counted without what is computed again."""
+    token = _keeps_all.set(True)
+    try:
+        yield
+    finally:
+        _keeps_all.reset(token)
+
+
 def recomputes(*inputs: Tensor) -> AbstractContextManager:
     """Return a context whose operations do not keep `inputs`, if they can be computed again.
 
@@ -103,7 +115,11 @@ def recomputes(*inputs: Tensor) -> AbstractContextManager:
     nothing of these operations.
     """
     # A compiler decides itself what it keeps.
-    if torch.compiler.is_compiling() or all(_recipe(input) is None for input in inputs):
+    if (
+        _keeps_all.get()
+        or torch.compiler.is_compiling()
+        or all(_recipe(input) is None for input in inputs)
+    ):
         return nullcontext()
     return saved_tensors_hooks(_pack, _unpack)
 

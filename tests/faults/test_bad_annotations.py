@@ -306,7 +306,7 @@ def test_a_file_of_which_most_is_left_out_is_refused(write, capsys):
 def test_pictures_that_cannot_be_used(write, capsys, tmp_path, kind):
     content = sound()
     if kind == 'named outside':
-        content['images'][2]['file_name'] = '../3.jpg'
+        content['images'][2]['file_name'] = '../away.jpg'
     else:
         spoil(tmp_path / 'img/3.jpg', kind)
     path = write(content)

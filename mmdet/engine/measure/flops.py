@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmdet.errors import UserError
 from mmdet.models.detectors import SOLO
 from mmdet.models.heads import BaseSOLOHead
+from mmdet.ops.recompute import everything_kept
 from mmdet.registry import MODELS
 from mmdet.structures import BitmapMasks, DetDataSample
 
@@ -70,7 +71,7 @@ def count_published(detector: SOLO, size: Size, stage: Stage) -> Counts:
     network = Published(detector).train(stage == 'train')
     counter = _counter(DIRECT)
     with FakeTensorMode(allow_non_fake_inputs=True):
-        with counter:
+        with counter, everything_kept():
             outputs = network(torch.empty(1, 3, *size))
         counts = _by_part(detector, counter, f'{Published.__name__}.detector')
         if stage == 'train':

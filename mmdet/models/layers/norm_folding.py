@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
 
+from .conv3x3 import Conv3x3
 from .hooks import has_hooks
 
 
@@ -53,7 +54,7 @@ def _is_foldable(conv: nn.Conv2d, norm: _BatchNorm) -> bool:
     """Say whether the two are what the identity is about, and nobody looks at what is between."""
     return (
         # A subclass with a `forward` of its own computes something else.
-        type(conv).forward is nn.Conv2d.forward
+        type(conv).forward in (nn.Conv2d.forward, Conv3x3.forward)
         and type(norm).forward in (_BatchNorm.forward, SyncBatchNorm.forward)
         and conv.bias is None
         and norm.affine
