@@ -380,8 +380,8 @@ def test_gpu_fills_its_tables(tmp_path, shared):
     rows = (figures / 'table.md').read_text().splitlines()
     for name in written:
         work = name.removesuffix('.mmdet').removesuffix('.here')
-        (row,) = (row for row in rows if row.startswith(f'| {work} | '))
-        assert ' - ' not in row
+        found = [row for row in rows if row.startswith(f'| {work} | ')]  # also beside the peer's
+        assert found and not any(' - ' in row for row in found)
 
 
 # --- tools/setup_env.sh -------------------------------------------------------------------------
