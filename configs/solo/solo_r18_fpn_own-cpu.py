@@ -14,22 +14,8 @@ model = dict(
 )
 
 resize = dict(type='Resize', scale=(256, 256), keep_ratio=True)
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    resize,
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDetInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    resize,
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(
-        type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances'),
-    ),
-]
+train_pipeline = [*_base_.train_pipeline[:2], resize, *_base_.train_pipeline[3:]]
+test_pipeline = [*_base_.test_pipeline[:1], resize, *_base_.test_pipeline[2:]]
 # A worker would take its core from the network at the wrong moments: loading in turn is quicker.
 train_dataloader = dict(
     batch_size=16, num_workers=0, persistent_workers=False, dataset=dict(pipeline=train_pipeline)

@@ -7,10 +7,7 @@ _base_ = [
 ]
 
 train_dataloader = dict(batch_size=4, num_workers=4)
-max_iters = 9000
 lr = 0.0025  # 0.01 is for 16 images a step
-train_cfg = dict(max_iters=max_iters, val_interval=1500)
-default_hooks = dict(checkpoint=dict(interval=1500))
 optim_wrapper = dict(type='AmpOptimWrapper', optimizer=dict(lr=lr))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=500),
