@@ -11,12 +11,11 @@ from mmdet.engine.config.source import config_text
 from mmdet.engine.config.top_level import READ
 from mmdet.engine.fit_grid.apply import apply_settings, difference
 from mmdet.engine.fit_grid.cost import cost_of
-from mmdet.engine.fit_grid.objects import Objects, collect_objects
+from mmdet.engine.fit_grid.objects import Objects, objects_of_training
 from mmdet.engine.fit_grid.proposal import GridSettings, propose
 from mmdet.engine.measure.flops import build
 from mmdet.errors import UserError
 from mmdet.models.assigners.coverage import Fate
-from mmdet.registry import DATASETS
 from mmdet.utils import register_all_modules
 from mmdet.utils.files import write_whole
 
@@ -75,12 +74,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, dict]:
     require_stage(cfg, 'train', source=args.config)
     register_all_modules()
     detector = build(cfg.model.to_dict())
-    dataset = DATASETS.build(cfg.train_dataloader['dataset'])
-    objects = collect_objects(
-        dataset,
-        divisor=cfg.model.get('data_preprocessor', {}).get('pad_size_divisor', 1),
-        max_images=args.max_images,
-    )
+    objects = objects_of_training(cfg, max_images=args.max_images)
     head = detector.mask_head
     now = GridSettings(1.0, tuple(head.num_grids), tuple(head.scale_ranges), head.pos_scale)
     limits = dict(least=1.0, most=1.0) if args.keep_size else {}
@@ -100,9 +94,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, dict]:
 
 
 def _numbers(cfg: Mapping, objects: Objects, settings: GridSettings) -> dict[str, object]:
-    resized = objects.resized(settings.factor)
-    coverage = resized.coverage(settings.num_grids, settings.scale_ranges, settings.pos_scale)
-    height, width = (int(side) for side in resized.padded_sizes().median(0).values)
+    coverage = settings.coverage(objects)
+    padded = objects.resized(settings.factor).padded_sizes()
+    height, width = (int(side) for side in padded.median(0).values)
     cost = cost_of(apply_settings(cfg, settings)['model'], (height, width))
     fates = {fate: (coverage.fates == fate).double().mean().item() for fate in Fate}
     return dict(

@@ -1,16 +1,18 @@
 """A data set's objects as its pipeline delivers them, without their masks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmdet.errors import UserError
 from mmdet.models.assigners import Coverage, GroundTruth, grid_coverage, locate_instances
+from mmdet.registry import DATASETS
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,15 @@ class Objects:
             scale_ranges=scale_ranges,
             pos_scale=pos_scale,
         )
+
+
+def objects_of_training(cfg: Mapping | Config, *, max_images: int) -> Objects:
+    """Return the objects that a config's training is about, see `collect_objects`."""
+    return collect_objects(
+        DATASETS.build(cfg['train_dataloader']['dataset']),
+        divisor=cfg['model'].get('data_preprocessor', {}).get('pad_size_divisor', 1),
+        max_images=max_images,
+    )
 
 
 def collect_objects(

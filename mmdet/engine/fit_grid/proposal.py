@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mmdet.models.assigners.coverage import Fate
+from mmdet.models.assigners.coverage import Coverage, Fate
 from mmdet.models.assigners.grid_assigner import box_scale
 
 from .objects import Objects
@@ -45,12 +45,10 @@ class GridSettings:
     scale_ranges: tuple[tuple[float, float], ...]
     pos_scale: float
 
-    def learnt(self, objects: Objects) -> float:
-        """Return the share of objects that some cell learns; see `Objects` for their size now."""
-        coverage = objects.resized(self.factor).coverage(
-            self.num_grids, self.scale_ranges, self.pos_scale
-        )
-        return (coverage.fates == Fate.LEARNT).double().mean().item()
+    def coverage(self, objects: Objects) -> Coverage:
+        """Return what is learned of objects; they are of the input's size now."""
+        resized = objects.resized(self.factor)
+        return resized.coverage(self.num_grids, self.scale_ranges, self.pos_scale)
 
 
 def propose(

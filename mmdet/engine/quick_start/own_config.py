@@ -11,11 +11,10 @@ from mmdet.engine.config import find_config, read_config
 from mmdet.engine.config.source import config_text
 from mmdet.engine.config.top_level import READ
 from mmdet.engine.fit_grid.apply import apply_settings, difference
-from mmdet.engine.fit_grid.objects import collect_objects
+from mmdet.engine.fit_grid.objects import objects_of_training
 from mmdet.engine.fit_grid.proposal import FACTORS, GridSettings, propose
-from mmdet.engine.measure.flops import build
 from mmdet.errors import UserError
-from mmdet.registry import DATASETS
+from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmdet.utils.files import write_whole
 
@@ -98,13 +97,9 @@ def _with_data(base: Config, data: OwnData) -> dict:
 
 def _fit(cfg: Mapping, *, most: float) -> GridSettings:
     register_all_modules()
-    detector = build(cfg['model'])
-    objects = collect_objects(
-        DATASETS.build(cfg['train_dataloader']['dataset']),
-        divisor=cfg['model']['data_preprocessor']['pad_size_divisor'],
-        max_images=_MAX_IMAGES,
-    )
-    return propose(objects, detector.mask_head.mask_strides, most=most)
+    head = MODELS.build(cfg['model']['mask_head'])
+    objects = objects_of_training(cfg, max_images=_MAX_IMAGES)
+    return propose(objects, head.mask_strides, most=most)
 
 
 def _path_from(folder: Path, base: Path) -> str:
