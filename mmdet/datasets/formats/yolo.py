@@ -16,19 +16,19 @@ import yaml
 from mmdet.datasets.coco import CocoDataset
 from mmdet.datasets.coco_file import CocoFile
 from mmdet.datasets.coco_values import whole_number
-from mmdet.datasets.findings import LEFT_OUT, NOTICED, REFUSED
+from mmdet.datasets.findings import NOTICED
 from mmdet.datasets.image_file import IMAGE_SUFFIXES
 from mmdet.datasets.image_header import image_sizes
 from mmdet.datasets.text_file import read_text
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 
-from .content import Content
+from .content import Content, leave_out_image
 from .files import files_below
 
 # CVAT writes a part as its task calls it: Train, Validation.
 _PARTS = dict(train='train', val='val', valid='val', validation='val', test='test')
-_BOX = 5  # values in the line of a box
+_BOX = 4  # numbers of a box: its middle, width and height
 
 
 @DATASETS.register_module()
@@ -95,8 +95,7 @@ class YOLOSegDataset(CocoDataset):
         sizes = image_sizes(images)
         for path, label, is_there, size in zip(images, labels, found, sizes, strict=True):
             if size is None:
-                effect = REFUSED if self.test_mode else LEFT_OUT
-                content.findings.add(effect, 'images that cannot be read', path)
+                leave_out_image(content.findings, path, 'cannot be read', refused=self.test_mode)
                 continue
             name = os.path.relpath(path, folder) if is_folder else os.path.abspath(path)
             image_id = content.add_image(name, *size)
@@ -274,7 +273,7 @@ def _add_objects(content: Content, image_id: int, path: str, size: tuple[int, in
 def _polygon(values: list[str], size: tuple[int, int]) -> tuple[list[float], str | None]:
     """Return x1, y1, x2, y2, ... in pixels, and why they are no polygon."""
     height, width = size
-    if len(values) == _BOX - 1:
+    if len(values) == _BOX:
         return [], 'that are boxes, where a polygon has three points or more'
     try:
         shares = [float(value) for value in values]

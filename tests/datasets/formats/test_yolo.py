@@ -150,8 +150,8 @@ def test_an_image_that_cannot_be_read(root, monkeypatch):
     (root / 'images/train/c.png').write_bytes(b'no image')
     dataset, said = findings(monkeypatch, root)
     assert len(dataset) == 2
-    assert '1 images that cannot be read' in said
-    with pytest.raises(UserError, match=r'c\.png'):
+    assert f'1 images with a file that cannot be read (first: {root}/images/train/c.png)' in said
+    with pytest.raises(UserError, match=r'images/train/c\.png cannot be read'):
         opened(root, test_mode=True)
 
 
