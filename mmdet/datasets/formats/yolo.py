@@ -6,12 +6,14 @@ text file, found by writing `labels` for the last `images` in its path, with a l
 has a `classes.txt`, with a name in each line, and no `data.yaml`.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
 import yaml
+from mmengine.logging import print_log
 
 from mmdet.datasets.coco import CocoDataset
 from mmdet.datasets.coco_file import CocoFile
@@ -137,9 +139,13 @@ def _parts(folder: Path, path: Path, start: object, named: Mapping) -> dict[str,
         if there is not None:
             seen = os.path.relpath(there, folder)
             parts[part] = dict(ann_file=path.name, data_prefix=dict(img=seen))
-        elif part == 'train':
-            looked = ', '.join(map(str, dict.fromkeys(places)))
-            raise UserError(f'{path}: the images of `train` are nowhere: looked for {looked}')
+            continue
+        looked = ', '.join(map(str, dict.fromkeys(places)))
+        nowhere = f'{path}: the images of `{part}` are nowhere: looked for {looked}'
+        if part == 'train':
+            raise UserError(nowhere)
+        # Roboflow names a test part whether there is one or not.
+        print_log(f'{nowhere}; it is left out', logger='current', level=logging.WARNING)
     return parts
 
 

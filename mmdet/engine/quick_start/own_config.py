@@ -117,13 +117,14 @@ def _decisions(
         f'; without objects to train on, left out: {", ".join(data.unused)}' if data.unused else ''
     )
     how = f'made here, in {path.parent}: it had none' if data.was_split else 'as it has them'
+    unread = f'; not read: {", ".join(data.unread)}' if data.unread else ''
     train, val = data.sizes['train'], data.sizes['val']
     grids = ', '.join(map(str, settings.num_grids))
     size = '' if settings.factor == 1 else f', images {settings.factor:g} times as high and wide'
     return [
         f'data      {data.root}, read by {data.kind}',
         f'classes   {len(data.classes)}, with so many objects: {classes}{unused}',
-        f'parts     {train} images to train on, {val} to validate, {how}',
+        f'parts     {train} images to train on, {val} to validate, {how}{unread}',
         f'training  {Path(base.filename).stem} {"on the GPU" if has_gpu else "without a GPU"}: '
         f'{base.train_cfg.max_iters} steps of {base.train_dataloader.batch_size} images; '
         f'grids that fit: {grids}{size}',

@@ -31,6 +31,7 @@ class OwnData(NamedTuple):
         parts: of `train` and `val` the dict that a config has for it, without `metainfo`.
         sizes: how many images these parts have.
         was_split: the parts were made here.
+        unread: parts of the folder that are in neither of these two.
     """
 
     root: Path
@@ -40,6 +41,7 @@ class OwnData(NamedTuple):
     parts: dict[str, dict]
     sizes: dict[str, int]
     was_split: bool
+    unread: list[str]
 
 
 def look_into(folder: Path, *, notes: Path) -> OwnData:
@@ -83,6 +85,7 @@ def look_into(folder: Path, *, notes: Path) -> OwnData:
         parts=parts,
         sizes=sizes,
         was_split=was_split,
+        unread=[part for part in found.parts if part not in ({whole} if was_split else SHARES)],
     )
 
 

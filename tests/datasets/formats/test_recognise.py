@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from mmengine.logging import MMLogger
 
 from mmdet.datasets import (
     CityscapesDataset,
@@ -293,6 +294,19 @@ def test_images_that_are_nowhere(tmp_path):
         UserError, match=r'images of `train` are nowhere: looked for .*/images/train'
     ):
         recognise(tmp_path)
+
+
+def test_a_part_that_is_named_and_missing_is_said(tmp_path, monkeypatch):
+    roboflow_yolo(tmp_path)  # names a test part that is not there
+    said: list[str] = []
+    logger = MMLogger.get_current_instance()
+    monkeypatch.setattr(logger, 'log', lambda _, text: said.append(text))
+    assert set(recognise(tmp_path).parts) == {'train', 'val'}
+    (line,) = said
+    looked = f'looked for {tmp_path}/../test/images, {tmp_path}/test/images'
+    assert (
+        line == f'{tmp_path}/data.yaml: the images of `test` are nowhere: {looked}; it is left out'
+    )
 
 
 def test_two_files_for_one_part(tmp_path):

@@ -23,6 +23,7 @@ from tests.datasets.formats.test_recognise import (
     labelme,
     labelme_as_voc,
     roboflow_yolo,
+    write_coco,
     write_yolo,
 )
 
@@ -81,6 +82,14 @@ def test_parts_are_made_where_there_are_none(folder, write):
         for instance, thing in zip(item['instances'], picture.things, strict=True):
             assert iou(decode_segmentation(instance['mask'], *size), thing.mask(*size)) > 0.99
             assert classes[instance['bbox_label']] == CLASSES[thing.label]
+
+
+@pytest.mark.parametrize('others', [('train2017', 'val2017'), ('train2017',)])
+def test_a_part_that_is_not_read_is_said(folder, others):
+    for part in (*others, 'test2017'):
+        write_coco(folder / f'annotations/instances_{part}.json', folder / part)
+    _, said = written(folder)
+    assert '; not read: test' in said.splitlines()[2]
 
 
 def test_it_says_what_differs_and_no_more(folder):
