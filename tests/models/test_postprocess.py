@@ -67,6 +67,26 @@ def test_chunks_change_nothing(monkeypatch, chunk, nms_pre):
         assert torch.equal(getattr(at_once, name), getattr(in_chunks, name)), name
 
 
+def test_on_a_device_masks_are_drawn_in_fewer_parts(other_device):
+    """Each part is a wait for it."""
+    size = (1024, 1024)
+
+    def drawn_on(device: torch.device) -> list[int]:
+        parts: list[int] = []
+
+        def draw(level: int, cells: torch.Tensor) -> torch.Tensor:
+            parts.append(len(cells))
+            return torch.full((len(cells), *size), 0.8).to(device)
+
+        scores = [torch.full((1, 3, 3), 0.5).to(device)]
+        cfg = DecodeConfig(**LOOSE)
+        find_candidates(scores, draw, strides=(1,), mask_size=size, cfg=cfg)
+        return parts
+
+    assert drawn_on(torch.device('cpu')) == [4, 4, 1]
+    assert drawn_on(other_device) == [9]
+
+
 def test_ties_are_broken_by_the_order_of_cells(monkeypatch):
     scores = [torch.full((1, 4, 4), 0.5), torch.full((1, 2, 2), 0.5)]
     masks = [torch.full((16, *SIZE), 0.8), torch.full((4, *SIZE), 0.8)]
