@@ -77,11 +77,11 @@ def is_quicker(inputs: Sequence[Tensor], weight: Tensor) -> bool:
     tiles for each thread.
 
     Measured with as many channels out as in, CPU time of one core of an Intel Xeon (torch 2.14.1;
-    `tools/analysis_tools/benchmark_ops.py --ops conv3x3 --threads 1 --cpu-time` repeats it): output
-    and both gradients took from 32 tiles on 0.3 to 0.8 of the time with AVX-512, 0.4 to 0.6 held
-    to AVX2. Of 32 tiles in 512 channels, the worst case, the output took 1.06 of the time, the
-    input's gradient 1.11 and the weight's 0.45; of 72 0.83, 0.88 and 0.47. So what is right for one
-    is for the others, and they are not decided apart.
+    `tools/analysis_tools/benchmark_ops.py --ops conv3x3 --threads 1 --cpu-time` repeats it): from
+    32 tiles on, output and both gradients together took 0.33 to 0.82 of the time with AVX-512, but
+    of 512 channels 1.02 of 32 tiles, the worst case, and 0.69 of 72; held to AVX2 0.4 to 0.6. There
+    the output took 1.06 of the time, the input's gradient 1.11 and the weight's 0.45; of 72 tiles
+    0.83, 0.88 and 0.47. So what is right for one is for the others: they are not decided apart.
     """
     out_channels, in_channels = weight.shape[:2]
     pixels = sum(len(each) * each.shape[2] * each.shape[3] for each in inputs)
