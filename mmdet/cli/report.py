@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mmdet.engine.config import add_config_arguments, load_config
 from mmdet.engine.dataset_report import MADE_BY, collect, page_of
-from mmdet.engine.report_page import check_target
+from mmdet.engine.report_page import told_by
 from mmdet.errors import UserError
 from mmdet.utils import register_all_modules
-from mmdet.utils.files import write_whole
+from mmdet.utils.files import check_target, write_whole
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -43,9 +43,9 @@ def main(argv: Sequence[str] | None = None) -> dict:
     args = parse_args(argv)
     if not args.out and not args.json:
         raise UserError('nothing would be written: name --out report.html, or --json FILE')
-    for option, target in (('--out', args.out), ('--json', args.json)):
-        if target:
-            check_target(option, target, made_by=MADE_BY)
+    is_ours = told_by(MADE_BY)
+    check_target('--out', args.out, is_ours=is_ours)
+    check_target('--json', args.json, is_ours=is_ours)
     if args.out and args.json and Path(args.out).absolute() == Path(args.json).absolute():
         raise UserError(f'--out and --json are both {args.out}: name two files')
     cfg = load_config(args)

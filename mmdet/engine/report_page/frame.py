@@ -1,6 +1,6 @@
 """What is around the sections of a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from .html import Html, section, tag
@@ -26,6 +26,15 @@ class Section(NamedTuple):
 def mark_of(made_by: str) -> str:
     """Return what stands in each page of a command, by which it is told from other people's."""
     return f'<meta name="generator" content="{made_by}">'
+
+
+def told_by(made_by: str) -> Callable[[bytes], bool]:
+    """Return what tells a command's files, pages and figures as JSON, from other people's.
+
+    It takes the first bytes of a file; figures begin with `made_by`.
+    """
+    marks = [mark_of(made_by).encode(), f'"made_by": "{made_by}"'.encode()]
+    return lambda head: any(mark in head for mark in marks)
 
 
 def page(
