@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmdet.engine.config import add_config_arguments, datasets_of, load_config
-from mmdet.engine.finished_test import FinishedTest, read_test
+from mmdet.engine.finished_test import read_test
 from mmdet.engine.preflight import image_backend
 from mmdet.engine.report_page import told_by
 from mmdet.engine.result_report import Example, examples, paths_of
@@ -77,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> dict:
     register_all_modules()
     window = Window(args.wait_time) if args.show else None
     test = read_test(cfg, args.prediction_path)
+    assert test.dataset is not None  # the config has one
     scores = [image_score(image, matches_of(image)) for image in test.images()]
     chosen = best_and_worst(scores, args.topk, args.topk)
     paths = paths_of(test.dataset)
@@ -87,7 +88,13 @@ def main(argv: Sequence[str] | None = None) -> dict:
     measured = test.metric.measured(test.results)
     for name, some in zip(_FOLDERS, chosen, strict=True):
         shown = examples(measured, some, paths, backend_args=backend_args)
-        drawn = _drawn(test, shown, folder / name, score_thr=args.show_score_thr, window=window)
+        drawn = _drawn(
+            test.dataset.metainfo,
+            shown,
+            folder / name,
+            score_thr=args.show_score_thr,
+            window=window,
+        )
         pictures |= {each.score.img_id: str(path.relative_to(folder)) for each, path in drawn}
         print(f'{folder / name}: {_said(some)}')
     content = dict(
@@ -137,7 +144,7 @@ def _earlier_pictures(folder: Path) -> list[Path]:
 
 
 def _drawn(
-    test: FinishedTest,
+    meta: dict,
     shown: Iterator[Example],
     folder: Path,
     *,
@@ -146,7 +153,7 @@ def _drawn(
 ) -> Iterator[tuple[Example, Path]]:
     """Draw images into a folder and a window, until it ends; yield what was drawn and where."""
     visualizer = DetLocalVisualizer()
-    visualizer.dataset_meta = test.dataset.metainfo
+    visualizer.dataset_meta = meta
     for each in shown:
         if each.image is None:
             print(f'{each.path or each.score.img_id}: no such image, or it cannot be read')
