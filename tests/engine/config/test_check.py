@@ -40,6 +40,8 @@ def complaint_of(cfg: dict) -> str:
     [
         ('model.mask_head.num_clases=8', "no argument 'num_clases'; did you mean 'num_classes'"),
         ('model.backbone.deep=50', "ResNet has no argument 'deep'; did you mean 'depth'"),
+        ('model.backbone.pretrained=x', "no argument 'pretrained': set init_cfg=dict"),
+        ('model.backbone.plugins=x', "no argument 'plugins': .* type='TIMMBackbone'"),
         ('model.mask_head.type=SOLOHed', "no type 'SOLOHed'; did you mean 'SOLOHead'"),
         ('model.mask_head.type=Resize', "'Resize' is a transform, not a model"),
         ('model.mask_head.num_classes=8', 'num_classes is 8, but train_dataloader has 80'),
