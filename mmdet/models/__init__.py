@@ -1,6 +1,6 @@
 """The SOLO family: backbones, necks, heads, losses and the detector that joins them."""
 
-from .backbones import ResNet, TIMMBackbone
+from .backbones import ResNet, ResNetV1d, TIMMBackbone
 from .data_preprocessor import BatchFixedSizePad, DetDataPreprocessor
 from .detectors import SOLO, DetTTAModel
 from .heads import (
@@ -25,6 +25,7 @@ __all__ = [
     'DiceLoss',
     'FocalLoss',
     'ResNet',
+    'ResNetV1d',
     'SOLOHead',
     'SOLOV2Head',
     'TIMMBackbone',
