@@ -26,6 +26,7 @@ COMMANDS = {
     'report': Command('mmdet.cli.report', 'say what is in the data, and what is amiss with it'),
     'benchmark': Command('mmdet.cli.benchmark', 'measure what a step takes, in time and memory'),
     'flops': Command('mmdet.cli.get_flops', 'count parameters and multiplications, by part'),
+    'print-config': Command('mmdet.cli.print_config', 'print the settings that a config comes to'),
     'fit-grid': Command(
         'mmdet.cli.fit_grid', 'propose the grid and the input size that suit a data set'
     ),
