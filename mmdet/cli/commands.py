@@ -27,8 +27,12 @@ COMMANDS = {
         'mmdet.cli.analyze_results', 'draw the images that a model does best and worst'
     ),
     'report': Command('mmdet.cli.report', 'say what is in the data, and what is amiss with it'),
+    'analyze-logs': Command(
+        'mmdet.cli.analyze_logs', 'draw the curves of trainings, or say what a step took'
+    ),
     'benchmark': Command('mmdet.cli.benchmark', 'measure what a step takes, in time and memory'),
     'flops': Command('mmdet.cli.get_flops', 'count parameters and multiplications, by part'),
+    'print-config': Command('mmdet.cli.print_config', 'print the settings that a config comes to'),
     'fit-grid': Command(
         'mmdet.cli.fit_grid', 'propose the grid and the input size that suit a data set'
     ),
