@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
@@ -17,7 +18,7 @@ from mmdet.registry import METRICS
 from mmdet.structures.segmentation import json_rle
 
 from .curves import mean_of, precision_and_recall
-from .matching import Detections, Metric, match, rows_type
+from .matching import Detections, Metric, detections_of, match, rows_type
 from .truth import ImageTruth, count_objects, truth_of_file, truth_of_sample
 
 # COCO's twelve figures in COCO's order, by mmdetection's names
@@ -26,6 +27,24 @@ FIGURES = (
     *('AR@1', 'AR@10', 'AR@100', 'AR_s@100', 'AR_m@100', 'AR_l@100'),
 )
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+
+
+class Measured(NamedTuple):
+    """A test whose masks are at hand, for what else is to be told of it than its figures.
+
+    Attributes:
+        truth: what there is to find, by the images' ids, in their order.
+        classes: the names of the labels.
+        category_ids: what the annotation file calls each label.
+        found: of each image that was looked at, by its id.
+        max_detections: so many of a class in an image count, those of the highest scores.
+    """
+
+    truth: Mapping[Identifier, ImageTruth]
+    classes: tuple[str, ...]
+    category_ids: Sequence[Identifier]
+    found: Mapping[Identifier, Detections]
+    max_detections: int
 
 
 @METRICS.register_module()
@@ -154,14 +173,35 @@ class CocoMetric(BaseMetric):
         self.prepare()
         self.results += [self._result(sample) for sample in data_samples]
 
+    def measured(self, results: Sequence[dict]) -> Measured:
+        """Return what figures are computed of, for what else is to be told of it.
+
+        Args:
+            results: of each image `img_id`, `scores`, `labels` and `rles`, and where there is no
+                annotation file `truth`, a dict of `instances` and `ori_shape` as samples have them.
+
+        Raises:
+            UserError: as `prepare`, and where an image was predicted that the file does not have.
+        """
+        self.prepare()
+        truth = self._truth
+        if truth is None:
+            truth = {each['img_id']: truth_of_sample(each['truth']) for each in results}
+        found = {
+            each['img_id']: self._kept(detections_of(each['scores'], each['labels'], each['rles']))
+            for each in results
+        }
+        for img_id, detections in found.items():
+            if img_id not in truth and len(detections):
+                raise self._stranger(img_id)
+        ids = self._ids()
+        most = self.max_detections[-1]
+        return Measured(truth, tuple(self._classes()), ids, found, most)
+
     def _result(self, sample: dict) -> dict:
         found = sample['pred_instances']
         detections = self._kept(
-            Detections(
-                np.array(found['scores'].tolist(), np.float64),
-                np.array(found['labels'].tolist(), np.int64),
-                found['masks'].rles,
-            )
+            detections_of(found['scores'].tolist(), found['labels'].tolist(), found['masks'].rles)
         )
         result = dict(img_id=sample['img_id'])
         if self.result_file:
@@ -193,15 +233,22 @@ class CocoMetric(BaseMetric):
         if truth is not None:
             return truth
         if len(found):
-            raise UserError(
-                f'{self.ann_file} has no image {sample["img_id"]!r}, which was predicted; '
-                'the evaluator and the data set must name the same annotation file'
-            )
+            raise self._stranger(sample['img_id'])
         return truth_of_sample(dict(ori_shape=(0, 0), instances=[]))
+
+    def _stranger(self, img_id: Identifier) -> UserError:
+        return UserError(
+            f'{self.ann_file} has no image {img_id!r}, which was predicted; '
+            'the evaluator and the data set must name the same annotation file'
+        )
+
+    def _ids(self) -> Sequence[Identifier]:
+        """Return the id of each label's category."""
+        return self._category_ids if self.ann_file else range(1, len(self._classes()) + 1)
 
     def _text(self, img_id: Identifier, found: Detections) -> str:
         """Return an image's detections as COCO's results have them, without the list's brackets."""
-        ids = self._category_ids if self.ann_file else range(1, len(self._classes()) + 1)
+        ids = self._ids()
         entries = [
             dict(
                 image_id=img_id,

@@ -41,7 +41,7 @@ def precision_and_recall(
                 bit = area * thresholds + threshold
                 counted = some[~_bit(some['ignored'], bit)]
                 right = np.flatnonzero(_bit(counted['matched'], bit))
-                precision[threshold, :, label, area] = _precision(right, number)
+                precision[threshold, :, label, area] = best_precisions(right, number)
                 ranks = counted['rank'][right]
                 recall[threshold, label, area] = [
                     np.count_nonzero(ranks < most) / number for most in max_detections
@@ -49,7 +49,7 @@ def precision_and_recall(
     return precision, recall
 
 
-def _precision(right: np.ndarray, number: int) -> np.ndarray:
+def best_precisions(right: np.ndarray, number: int) -> np.ndarray:
     """Return the (101,) highest precisions at each of `RECALLS` or above.
 
     Precision is highest, and recall changes, where a detection is right.
@@ -59,7 +59,7 @@ def _precision(right: np.ndarray, number: int) -> np.ndarray:
         number: of objects to find.
 
     Examples:
-        >>> _precision(np.array([0, 2]), 4)[[0, 25, 26, 50, 51]].round(3).tolist()
+        >>> best_precisions(np.array([0, 2]), 4)[[0, 25, 26, 50, 51]].round(3).tolist()
         [1.0, 1.0, 0.667, 0.667, 0.0]
     """
     found = np.arange(1, len(right) + 1)

@@ -42,6 +42,13 @@ class Detections:
         return Detections(self.scores[indices], self.labels[indices], rles)
 
 
+def detections_of(
+    scores: Sequence[float], labels: Sequence[int], rles: Sequence[dict]
+) -> Detections:
+    """Return detections of which scores and labels are plain numbers."""
+    return Detections(np.array(scores, np.float64), np.array(labels, np.int64), rles)
+
+
 def rows_type(thresholds: int) -> np.dtype:
     """Return what is kept of a detection.
 
@@ -83,12 +90,7 @@ def match(
         thresholds: (T,) of the IoU, from which on an object is found.
         max_detections: of a class, that count in an image.
     """
-    found = found[np.argsort(-found.scores, kind='stable')]
-    ranks = _ranks(found.labels)
-    counts = ranks < max_detections
-    if truth.looked_for is not None:
-        counts &= np.isin(found.labels, truth.looked_for)
-    found, ranks = found[np.flatnonzero(counts)], ranks[counts]
+    found, ranks = those_that_count(found, truth, max_detections)
     if metric == 'segm':
         regions, areas = found.rles, areas_of(found.rles)
     else:
@@ -115,6 +117,26 @@ def match(
     for name, bits in (('matched', matched), ('ignored', ignored)):
         rows[name] = np.packbits(bits.reshape(len(found), len(AREAS) * len(thresholds)), axis=1)
     return rows
+
+
+def those_that_count(
+    found: Detections, truth: ImageTruth, max_detections: int
+) -> tuple[Detections, np.ndarray]:
+    """Return the detections that count, from the highest score on, and their ranks, (N,).
+
+    A rank is how many of the same class in the image have higher scores.
+
+    Args:
+        found: in an image.
+        truth: of the image.
+        max_detections: of a class, that count in an image.
+    """
+    found = found[np.argsort(-found.scores, kind='stable')]
+    ranks = _ranks(found.labels)
+    counts = ranks < max_detections
+    if truth.looked_for is not None:
+        counts &= np.isin(found.labels, truth.looked_for)
+    return found[np.flatnonzero(counts)], ranks[counts]
 
 
 def match_class(

@@ -1,6 +1,6 @@
 """The SOLO family: backbones, necks, heads, losses and the detector that joins them."""
 
-from .backbones import ResNet, TIMMBackbone
+from .backbones import ResNet, ResNetV1d, TIMMBackbone
 from .data_preprocessor import BatchFixedSizePad, DetDataPreprocessor
 from .detectors import SOLO, DetTTAModel
 from .heads import (
@@ -11,10 +11,11 @@ from .heads import (
     SOLOV2Head,
 )
 from .losses import DiceLoss, FocalLoss
-from .necks import FPN
+from .necks import FPN, PAFPN
 
 __all__ = [
     'FPN',
+    'PAFPN',
     'SOLO',
     'BaseSOLOHead',
     'BatchFixedSizePad',
@@ -25,6 +26,7 @@ __all__ = [
     'DiceLoss',
     'FocalLoss',
     'ResNet',
+    'ResNetV1d',
     'SOLOHead',
     'SOLOV2Head',
     'TIMMBackbone',

@@ -119,8 +119,10 @@ def check_object(node: object, path: str, place: Place) -> Iterator[str]:
     name = node.get('type', path.rpartition('.')[2])
     name = name.removeprefix('mmdet.') if isinstance(name, str) else name.__name__
     if not arguments.is_open or further.parameters:
+        instead = getattr(target, 'instead', {})
         for key in keys - set(taken):
-            yield f'{path}: {name} has no argument {key!r}{suggestion(key, taken)}'
+            advice = f': {instead[key]}' if key in instead else suggestion(key, taken)
+            yield f'{path}: {name} has no argument {key!r}{advice}'
     if place.supplied is not None:
         for key in missing_arguments(arguments, keys | place.supplied):
             yield f'{path}: {name} needs the argument {key!r}'

@@ -40,6 +40,8 @@ def complaint_of(cfg: dict) -> str:
     [
         ('model.mask_head.num_clases=8', "no argument 'num_clases'; did you mean 'num_classes'"),
         ('model.backbone.deep=50', "ResNet has no argument 'deep'; did you mean 'depth'"),
+        ('model.backbone.pretrained=x', "no argument 'pretrained': set init_cfg=dict"),
+        ('model.backbone.plugins=x', "no argument 'plugins': .* type='TIMMBackbone'"),
         ('model.mask_head.type=SOLOHed', "no type 'SOLOHed'; did you mean 'SOLOHead'"),
         ('model.mask_head.type=Resize', "'Resize' is a transform, not a model"),
         ('model.mask_head.num_classes=8', 'num_classes is 8, but train_dataloader has 80'),
@@ -58,6 +60,8 @@ def complaint_of(cfg: dict) -> str:
         ('train_dataloader.num_workers=0', 'persistent_workers option needs num_workers > 0'),
         ('train_dataloader.sampler.shufle=True', "no argument 'shufle'; did you mean 'shuffle'"),
         ('train_dataloader.batch_sampler.drop=True', "BatchSampler has no argument 'drop'"),
+        ('train_dataloader.sampler.type=InfiniteSampler', 'never comes to an end, and train_cfg'),
+        ('train_dataloader.sampler.seed=a', r"sampler.seed is 'a' \(str\), not integer"),
         (
             'val_dataloader.collate_fn.type=pseudo',
             "no type 'pseudo'; .* 'pseudo_collate'",
@@ -111,6 +115,26 @@ def complaint_of(cfg: dict) -> str:
 def test_mistakes_are_named(option, complaint):
     with pytest.raises(UserError, match=complaint):
         load(SOLO, '--cfg-options', option)
+
+
+@pytest.mark.parametrize(
+    ('loader', 'complaint'),
+    [
+        (dict(batch_sampler=dict(type='AspectRatioBatchSampler')), 'batch_sampler=None'),
+        (dict(batch_size=8), 'sampler.batch_size is 4, and train_dataloader.batch_size is 8'),
+        (dict(sampler=dict(type='MultiSourceSampler', batch_size=4)), "needs .* 'source_ratio'"),
+        ({}, None),
+    ],
+)
+def test_batches_of_several_sources_stay_as_they_are(cfg, loader, complaint):
+    sampler = dict(type='GroupMultiSourceSampler', batch_size=4, source_ratio=[1, 3])
+    cfg['train_cfg'] = dict(type='IterBasedTrainLoop', max_iters=9)
+    cfg['train_dataloader'].update(batch_size=4, batch_sampler=None, sampler=sampler)
+    cfg['train_dataloader'].update(loader)
+    if complaint is None:
+        check_config(cfg)
+    else:
+        assert re.search(complaint, complaint_of(cfg))
 
 
 @pytest.mark.parametrize(
