@@ -100,6 +100,7 @@ def complaint_of(cfg: dict) -> str:
         ('env_cfg.mp_cfg.start=fork', "env_cfg.mp_cfg has no setting 'start'"),
         ('env_cfg.dist_cfg.backed=nccl', "dist_cfg has no setting 'backed'; .* 'backend'"),
         ('visualizer.vis_backends.0.type=Wandb', "no type 'Wandb'; .* 'WandbVisBackend'"),
+        ('sync_bn=mmcv', r"sync_bn is 'mmcv' \(str\), not "),
         ('visualizer.alfa=1', "DetLocalVisualizer has no argument 'alfa'"),
         ('log_processor.window=1', "LogProcessor has no argument 'window'; .* 'window_size'"),
         ('randomness.sede=1', "randomness has no setting 'sede'; did you mean 'seed'"),
