@@ -24,6 +24,15 @@ COMMANDS = {
     'predict': Command('mmdet.cli.predict', 'predict: pictures, folders, videos, cameras, streams'),
     'browse': Command('mmdet.cli.browse', 'look at the images of a training with their masks'),
     'report': Command('mmdet.cli.report', 'say what is in the data, and what is amiss with it'),
+    'eval-metric': Command(
+        'mmdet.cli.eval_metric', 'the figures of a test, from the results file that it left'
+    ),
+    'confusion-matrix': Command(
+        'mmdet.cli.confusion_matrix', 'count which class is taken for which'
+    ),
+    'error-analysis': Command(
+        'mmdet.cli.error_analysis', 'say what AP would be without each kind of error'
+    ),
     'benchmark': Command('mmdet.cli.benchmark', 'measure what a step takes, in time and memory'),
     'flops': Command('mmdet.cli.get_flops', 'count parameters and multiplications, by part'),
     'fit-grid': Command(
