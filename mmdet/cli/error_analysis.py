@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> dict:
             for each, sizes in analysis.by_class.items()
             if sizes[size].objects
         }
-        figure = class_gains_figure(by_class, f'Errors by class, {size} objects')
+        figure = class_gains_figure(by_class, f'What mask AP at IoU 0.5 would gain, {size} objects')
         write_figure(figure, folder / name, _MADE_BY)
     print(_table(analysis.by_size))
     print(

@@ -37,7 +37,7 @@ def gains_figure(gains: Mapping[str, Mapping[str, float]], title: str) -> 'Figur
     axes.set_ylim(bottom=0)
     axes.grid(axis='y', alpha=0.3)
     axes.set_axisbelow(True)
-    axes.legend(ncols=len(kinds), fontsize=8, loc='upper center', bbox_to_anchor=(0.5, -0.08))
+    figure.legend(ncols=len(kinds), fontsize=8, loc='outside lower center')
     return figure
 
 
@@ -66,5 +66,5 @@ def class_gains_figure(gains: Mapping[str, Mapping[str, float]], title: str) -> 
     axes.set(xlabel='AP would gain, in points, each kind by itself', title=f'{title}{few}')
     axes.grid(axis='x', alpha=0.3)
     axes.set_axisbelow(True)
-    axes.legend(ncols=len(kinds) or 1, fontsize=8, loc='upper center', bbox_to_anchor=(0.5, -0.1))
+    figure.legend(ncols=len(kinds) or 1, fontsize=8, loc='outside lower center')
     return figure
