@@ -11,10 +11,11 @@ from .heads import (
     SOLOV2Head,
 )
 from .losses import DiceLoss, FocalLoss
-from .necks import FPN
+from .necks import FPN, PAFPN
 
 __all__ = [
     'FPN',
+    'PAFPN',
     'SOLO',
     'BaseSOLOHead',
     'BatchFixedSizePad',

@@ -52,13 +52,12 @@ def confusion_matrix_figure(
     axes.set_xticks(places, names, rotation=45, ha='left', rotation_mode='anchor', fontsize=size)
     axes.set_yticks(places, names, fontsize=size)
     axes.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=2)
-    axes.set_xticks(np.arange(len(names) - 1) + 0.5, minor=True)
-    axes.set_yticks(np.arange(len(names) - 1) + 0.5, minor=True)
-    axes.tick_params(which='minor', length=0, top=False)
-    axes.grid(which='minor', linewidth=min(0.8, cell / 40), color='white', alpha=0.5)
     axes.set(xlabel='found as', ylabel='annotated as', title='Normalized Confusion Matrix')
     if cell < 14:
         return figure
+    lines = np.arange(len(names) - 1) + 0.5
+    axes.vlines(lines, -0.5, len(names) - 0.5, colors='white', linewidths=0.8, alpha=0.5)
+    axes.hlines(lines, -0.5, len(names) - 0.5, colors='white', linewidths=0.8, alpha=0.5)
     for row, column in zip(*np.nonzero(np.isfinite(shares)), strict=True):
         share = shares[row, column]
         red, green, blue, _ = image.cmap(image.norm(share * 100))

@@ -66,5 +66,6 @@ def class_gains_figure(gains: Mapping[str, Mapping[str, float]], title: str) -> 
     axes.set(xlabel='AP would gain, in points, each kind by itself', title=f'{title}{few}')
     axes.grid(axis='x', alpha=0.3)
     axes.set_axisbelow(True)
-    figure.legend(ncols=len(kinds) or 1, fontsize=8, loc='outside lower center')
+    if kinds:
+        figure.legend(ncols=len(kinds), fontsize=8, loc='outside lower center')
     return figure
