@@ -1,12 +1,12 @@
 """A test that was run before: its results file beside what its config says there was to find."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
-from mmengine.evaluator import DumpResults
+from mmengine.evaluator import DumpResults, Evaluator
 
 from mmdet.datasets.coco_file import read_coco_file
 from mmdet.datasets.coco_values import Identifier
@@ -49,6 +49,10 @@ class FinishedTest:
         """Yield each image of the test with its predictions beside its objects."""
         return compare(self.metric.measured(self.results))
 
+    def with_scores_from(self, score_thr: float) -> 'FinishedTest':
+        """Return the same test, as if nothing of a lower score had been found."""
+        return replace(self, results=[_from(each, score_thr) for each in self.results])
+
     def samples(self) -> Iterator[dict]:
         """Yield each image as an evaluator takes it."""
         for result in self.results:
@@ -76,11 +80,9 @@ def read_test(cfg: Config, path: str) -> FinishedTest:
         UserError: there is no test in the config, or a file is missing or refused.
     """
     require_stage(cfg, 'test', source=cfg.filename)
-    described = next(
-        (each for each in evaluator_of(cfg) if is_a(each, METRICS, CocoMetric)),
-        dict(type='CocoMetric'),
-    )
-    metric = METRICS.build(described)
+    described = evaluator_of(cfg)
+    place = _place_of_coco(described)
+    metric = METRICS.build(dict(type='CocoMetric') if place is None else described[place])
     node = cfg.test_dataloader.dataset
     dataset = DATASETS.build({**node, 'lazy_init': True} if metric.ann_file else node)
     if not dataset.metainfo.get('classes'):
@@ -115,8 +117,24 @@ def read_test_of_file(ann_file: str, path: str) -> FinishedTest:
     return _of_file(metric, None, path)
 
 
+def evaluate(cfg: Config, test: FinishedTest) -> dict[str, float]:
+    """Return the figures of a test by all metrics of the config, as the test that ran has them.
+
+    Args:
+        cfg: what the test was read by.
+        test: of `read_test`.
+    """
+    metrics: list = evaluator_of(cfg)
+    place = _place_of_coco(metrics)
+    if place is not None:
+        metrics[place] = test.metric
+    evaluator = Evaluator(metrics)
+    evaluator.dataset_meta = test.metric.dataset_meta
+    return evaluator.offline_evaluate(test.samples())
+
+
 def evaluator_of(cfg: Config) -> list[dict]:
-    """Return the metrics that a config tests by, without what they would write.
+    """Return the metrics that a config tests by, without what they would write, class by class.
 
     Raises:
         UserError: there are none.
@@ -126,9 +144,23 @@ def evaluator_of(cfg: Config) -> list[dict]:
     if not metrics:
         raise UserError(f'{cfg.filename} has no metric in test_evaluator')
     for metric in metrics:
-        for name in _WRITES if is_a(metric, METRICS, CocoMetric) else ():
-            metric.pop(name, None)
+        if is_a(metric, METRICS, CocoMetric):
+            for name in _WRITES:
+                metric.pop(name, None)
+            metric['classwise'] = True
     return metrics
+
+
+def _place_of_coco(metrics: Sequence[Mapping]) -> int | None:
+    """Return which of the metrics is the first `CocoMetric`, if there is one."""
+    places = (i for i, each in enumerate(metrics) if is_a(each, METRICS, CocoMetric))
+    return next(places, None)
+
+
+def _from(result: dict, score_thr: float) -> dict:
+    kept = [index for index, score in enumerate(result['scores']) if score >= score_thr]
+    fields = ('scores', 'labels', 'rles')
+    return {**result, **{name: [result[name][index] for index in kept] for name in fields}}
 
 
 def _of_file(metric: CocoMetric, dataset: BaseDataset | None, path: str) -> FinishedTest:

@@ -118,7 +118,8 @@ def test_what_another_metric_measures_is_sought_by_the_data_set(cfg, tmp_path):
 def test_nothing_is_written_again(cfg, tmp_path):
     evaluator = dict(cfg.test_evaluator, outfile_prefix=str(tmp_path / 'a'), format_only=True)
     cfg.test_evaluator = [evaluator]
-    assert evaluator_of(cfg) == [dict(type='CocoMetric', ann_file=evaluator['ann_file'])]
+    wanted = dict(type='CocoMetric', ann_file=evaluator['ann_file'], classwise=True)
+    assert evaluator_of(cfg) == [wanted]
     test = read_test(cfg, written(tmp_path, samples(), 'pkl'))
     assert not test.metric.format_only and not test.metric.result_file
 

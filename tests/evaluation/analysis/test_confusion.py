@@ -1,15 +1,12 @@
 """Which class is taken for which, by hand and by mmdetection's own code."""
 
-import os
-import pickle
-import subprocess
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from mmdet.evaluation.analysis import compare, confusion_matrix, row_shares
 from tests.evaluation.analysis.scenes import Found, Thing, measured_of, random_images
+from tests.peer import ask
 
 BOX, FAR, SHIFTED = (0, 0, 60, 60), (200, 100, 280, 190), (30, 0, 90, 60)
 
@@ -60,26 +57,16 @@ def test_shares_of_rows():
     np.testing.assert_equal(shares, [[0.75, 0.25], [np.nan, np.nan]])
 
 
-def test_it_is_mmdetections_where_masks_fill_boxes(shared):
+def test_it_is_mmdetections_where_masks_fill_boxes():
     """Of boxes, of which its tool counts crowds as objects: without those."""
-    if 'MMDET_PEER' not in os.environ:
-        pytest.skip('MMDET_PEER names no interpreter with mmdet 3.3')
     images = random_images(crowds=False)
-    arguments = dict(score_thr=0.25, tp_iou_thr=0.6)
     plain = [
         ([(t.label, t.box) for t in things], [(f.label, f.box, f.score) for f in found])
         for things, found in images
     ]
-    answer = subprocess.run(
-        [os.environ['MMDET_PEER'], Path(__file__).with_name('peer.py'), shared / 'peer'],
-        input=pickle.dumps((3, arguments, plain)),
-        capture_output=True,
-        env={key: value for key, value in os.environ.items() if key != 'PYTHONPATH'},
-        cwd='/',
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr.decode()
+    arguments = dict(score_thr=0.25, tp_iou_thr=0.6)
+    theirs = ask(Path(__file__).with_name('peer.py'), (3, arguments, plain))
     compared = compare(measured_of(images, 3))
     ours = confusion_matrix(compared, 3, score_thr=0.25, iou_thr=0.6)
-    np.testing.assert_array_equal(ours, pickle.loads(answer.stdout))
+    np.testing.assert_array_equal(ours, theirs)
     assert (ours > 0).sum() > 10

@@ -126,6 +126,8 @@ def test_what_would_find_an_object_of_another_size_costs_nothing_there_but_its_p
     assert small.ap == 0.5
     assert small.counts['localisation'] == 1
     assert small.gains['localisation'] == 0.5
+    alone = analyse([(things, found[:1])]).by_size['small']
+    assert alone.gains == dict.fromkeys(ERRORS, 0) | dict(missed=1)
 
 
 def test_of_two_that_would_find_an_object_the_better_one_does():
