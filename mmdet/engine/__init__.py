@@ -8,6 +8,7 @@ from .hooks import (
     EMAHook,
     LoggerHook,
     NonFiniteHook,
+    PipelineSwitchHook,
     PreflightHook,
     RuntimeInfoHook,
 )
@@ -25,6 +26,7 @@ __all__ = [
     'LoggerHook',
     'NonFiniteHook',
     'OptimWrapper',
+    'PipelineSwitchHook',
     'PreflightHook',
     'RuntimeInfoHook',
     'ValLoop',
