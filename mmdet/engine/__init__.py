@@ -2,12 +2,15 @@
 
 from . import checkpoint  # registers the loaders
 from .hooks import (
+    CheckInvalidLossHook,
     CheckpointHook,
     CurvesHook,
     DetVisualizationHook,
     EMAHook,
     LoggerHook,
+    MemoryProfilerHook,
     NonFiniteHook,
+    NumClassCheckHook,
     PipelineSwitchHook,
     PreflightHook,
     RuntimeInfoHook,
@@ -17,6 +20,7 @@ from .optim_wrapper import AmpOptimWrapper, OptimWrapper
 
 __all__ = [
     'AmpOptimWrapper',
+    'CheckInvalidLossHook',
     'CheckpointHook',
     'CurvesHook',
     'DetVisualizationHook',
@@ -24,7 +28,9 @@ __all__ = [
     'EpochBasedTrainLoop',
     'IterBasedTrainLoop',
     'LoggerHook',
+    'MemoryProfilerHook',
     'NonFiniteHook',
+    'NumClassCheckHook',
     'OptimWrapper',
     'PipelineSwitchHook',
     'PreflightHook',
