@@ -15,6 +15,7 @@ from .hooks import (
     PreflightHook,
     RuntimeInfoHook,
 )
+from .layer_decay import LearningRateDecayOptimizerConstructor
 from .loops import EpochBasedTrainLoop, IterBasedTrainLoop, ValLoop
 from .optim_wrapper import AmpOptimWrapper, OptimWrapper
 
@@ -27,6 +28,7 @@ __all__ = [
     'EMAHook',
     'EpochBasedTrainLoop',
     'IterBasedTrainLoop',
+    'LearningRateDecayOptimizerConstructor',
     'LoggerHook',
     'MemoryProfilerHook',
     'NonFiniteHook',
