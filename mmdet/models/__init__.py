@@ -1,6 +1,6 @@
 """The SOLO family: backbones, necks, heads, losses and the detector that joins them."""
 
-from .backbones import ResNet, TIMMBackbone
+from .backbones import ResNet, ResNetV1d, TIMMBackbone
 from .data_preprocessor import BatchFixedSizePad, DetDataPreprocessor
 from .detectors import SOLO, DetTTAModel
 from .heads import (
@@ -12,10 +12,11 @@ from .heads import (
 )
 from .layers import ExpMomentumEMA
 from .losses import DiceLoss, FocalLoss
-from .necks import FPN
+from .necks import FPN, PAFPN
 
 __all__ = [
     'FPN',
+    'PAFPN',
     'SOLO',
     'BaseSOLOHead',
     'BatchFixedSizePad',
@@ -27,6 +28,7 @@ __all__ = [
     'ExpMomentumEMA',
     'FocalLoss',
     'ResNet',
+    'ResNetV1d',
     'SOLOHead',
     'SOLOV2Head',
     'TIMMBackbone',
