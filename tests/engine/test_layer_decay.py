@@ -22,7 +22,7 @@ class Detector(nn.Module):
 
 @pytest.fixture(scope='module')
 def convnext() -> Detector:
-    """ConvNeXt with the 27 blocks of the small one in its third stage, narrow, and with few others."""
+    """ConvNeXt with 27 blocks in its third stage, as the small one, and narrow."""
     arguments = dict(depths=(1, 1, 27, 1), dims=(8, 8, 8, 8))
     return Detector(TIMMBackbone('convnext_small', **arguments))
 
