@@ -120,9 +120,8 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     if args.tta:
         runner.register_hook(PrepareTTAHook(cfg.tta_model.to_dict()))
     if args.out and args.out.endswith(_PICKLES):
-        loop = runner.test_loop
-        assert loop is not None  # the config has the stage
-        loop.evaluator.metrics.append(DumpDetResults(args.out))
+        # pyrefly: ignore[missing-attribute]: loops of tests have an evaluator
+        runner.test_loop.evaluator.metrics.append(DumpDetResults(args.out))
     metrics = runner.test()
     if is_main_process():
         # Those of several views are no figures of the checkpoint, to be published with it.

@@ -206,7 +206,7 @@ def _difference(datasets: Sequence[BaseDataset], ignored: Sequence[str]) -> str 
     for place, dataset in enumerate(datasets[1:], start=1):
         first, other = datasets[0].metainfo, dataset.metainfo
         for key in sorted((first.keys() | other.keys()) - set(ignored)):
-            if not np.array_equal(first.get(key), other.get(key)):
+            if not np.array_equal(first.get(key, ()), other.get(key, ())):
                 return (
                     f'datasets.{place} has {key} {other.get(key)}, and datasets.0 has '
                     f'{first.get(key)}: set the same metainfo=dict({key}=...) in both'
