@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet.engine.config import add_config_arguments, load_config
-from mmdet.engine.dataset_report import MADE_BY, MARK, collect, page_of
+from mmdet.engine.dataset_report import MADE_BY, collect, page_of
+from mmdet.engine.report_page import told_by
 from mmdet.errors import UserError
 from mmdet.utils import register_all_modules
 from mmdet.utils.files import check_target, write_whole
@@ -42,8 +43,9 @@ def main(argv: Sequence[str] | None = None) -> dict:
     args = parse_args(argv)
     if not args.out and not args.json:
         raise UserError('nothing would be written: name --out report.html, or --json FILE')
-    check_target('--out', args.out, is_ours=_is_page)
-    check_target('--json', args.json, is_ours=_is_figures)
+    is_ours = told_by(MADE_BY)
+    check_target('--out', args.out, is_ours=is_ours)
+    check_target('--json', args.json, is_ours=is_ours)
     if args.out and args.json and Path(args.out).absolute() == Path(args.json).absolute():
         raise UserError(f'--out and --json are both {args.out}: name two files')
     cfg = load_config(args)
@@ -60,11 +62,3 @@ def main(argv: Sequence[str] | None = None) -> dict:
         print('nothing is amiss')
     print(' and '.join(filter(None, (args.out, args.json))), flush=True)
     return report.figures
-
-
-def _is_page(ends: bytes) -> bool:
-    return MARK.encode() in ends
-
-
-def _is_figures(ends: bytes) -> bool:
-    return f'"made_by": "{MADE_BY}"'.encode() in ends

@@ -5,8 +5,9 @@ What it saves is whole: see `mmdet.engine.checkpoint.aside`.
 
 import errno
 import inspect
+import re
 import shutil
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, CheckpointLoader
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
 from torch import nn
@@ -25,7 +26,7 @@ from torch.utils.data import DataLoader
 from mmdet.errors import UserError
 from mmdet.models.detectors import SOLO
 
-from .checkpoint import checkpoint_to_resume
+from .checkpoint import check_fit, checkpoint_to_resume, load_what_fits
 from .checkpoint.aside import is_local, written_aside
 from .compiling import compile_network, naming_compilation
 from .console import arrange_handlers
@@ -142,6 +143,39 @@ class Runner(MMEngineRunner):
             self._load_from = checkpoint_to_resume(self.work_dir)
             self._resume = self._load_from is not None
         super().load_or_resume()
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = 'cpu',
+        strict: bool = False,
+        revise_keys: Sequence[tuple[str, str]] = (),
+    ) -> dict:
+        """Load a checkpoint's weights; what does not fit begins anew, which the log says.
+
+        Args:
+            filename: a path, an address, or a name of published weights.
+            map_location: as `torch.load` takes it.
+            strict: refuse a checkpoint that does not fit wholly.
+            revise_keys: (regular expression, replacement), applied to the names.
+
+        Returns:
+            All that the checkpoint holds.
+
+        Raises:
+            UserError: nothing of it fits, or with `strict` not all.
+        """
+        content = CheckpointLoader.load_checkpoint(filename, map_location)
+        for pattern, replacement in revise_keys:
+            renamed = {re.sub(pattern, replacement, k): v for k, v in content['state_dict'].items()}
+            content['state_dict'] = renamed
+        if strict:
+            check_fit(self.model, filename, content=content)
+        self.call_hook('after_load_checkpoint', checkpoint=content)
+        left_out = load_what_fits(self.model, content['state_dict'], filename)
+        self._has_loaded = True
+        self.logger.info(left_out or f'Load checkpoint from {filename}')
+        return content
 
     def save_checkpoint(
         self,

@@ -1,6 +1,6 @@
 """Backbones."""
 
-from .resnet import ResNet
+from .resnet import ResNet, ResNetV1d
 from .timm_backbone import TIMMBackbone
 
-__all__ = ['ResNet', 'TIMMBackbone']
+__all__ = ['ResNet', 'ResNetV1d', 'TIMMBackbone']

@@ -40,6 +40,8 @@ def complaint_of(cfg: dict) -> str:
     [
         ('model.mask_head.num_clases=8', "no argument 'num_clases'; did you mean 'num_classes'"),
         ('model.backbone.deep=50', "ResNet has no argument 'deep'; did you mean 'depth'"),
+        ('model.backbone.pretrained=x', "no argument 'pretrained': set init_cfg=dict"),
+        ('model.backbone.plugins=x', "no argument 'plugins': .* type='TIMMBackbone'"),
         ('model.mask_head.type=SOLOHed', "no type 'SOLOHed'; did you mean 'SOLOHead'"),
         ('model.mask_head.type=Resize', "'Resize' is a transform, not a model"),
         ('model.mask_head.num_classes=8', 'num_classes is 8, but train_dataloader has 80'),
@@ -58,6 +60,8 @@ def complaint_of(cfg: dict) -> str:
         ('train_dataloader.num_workers=0', 'persistent_workers option needs num_workers > 0'),
         ('train_dataloader.sampler.shufle=True', "no argument 'shufle'; did you mean 'shuffle'"),
         ('train_dataloader.batch_sampler.drop=True', "BatchSampler has no argument 'drop'"),
+        ('train_dataloader.sampler.type=InfiniteSampler', 'never comes to an end, and train_cfg'),
+        ('train_dataloader.sampler.seed=a', r"sampler.seed is 'a' \(str\), not integer"),
         (
             'val_dataloader.collate_fn.type=pseudo',
             "no type 'pseudo'; .* 'pseudo_collate'",
@@ -115,6 +119,26 @@ def test_mistakes_are_named(option, complaint):
 
 
 @pytest.mark.parametrize(
+    ('loader', 'complaint'),
+    [
+        (dict(batch_sampler=dict(type='AspectRatioBatchSampler')), 'batch_sampler=None'),
+        (dict(batch_size=8), 'sampler.batch_size is 4, and train_dataloader.batch_size is 8'),
+        (dict(sampler=dict(type='MultiSourceSampler', batch_size=4)), "needs .* 'source_ratio'"),
+        ({}, None),
+    ],
+)
+def test_batches_of_several_sources_stay_as_they_are(cfg, loader, complaint):
+    sampler = dict(type='GroupMultiSourceSampler', batch_size=4, source_ratio=[1, 3])
+    cfg['train_cfg'] = dict(type='IterBasedTrainLoop', max_iters=9)
+    cfg['train_dataloader'].update(batch_size=4, batch_sampler=None, sampler=sampler)
+    cfg['train_dataloader'].update(loader)
+    if complaint is None:
+        check_config(cfg)
+    else:
+        assert re.search(complaint, complaint_of(cfg))
+
+
+@pytest.mark.parametrize(
     ('transform', 'complaint'),
     [
         (dict(type='Rotate', max_mag='30'), "max_mag is '30' .str., not number"),
@@ -155,6 +179,13 @@ def test_arguments_as_mmdetections_configs_have_them(cfg):
 def test_a_mistake_in_the_mask_features_head_is_named():
     with pytest.raises(UserError, match=r"mask_feature_head has no argument 'chans'"):
         load(SOLOV2, '--cfg-options', 'model.mask_head.mask_feature_head.chans=8')
+
+
+def test_a_mistake_in_drop_block_is_named():
+    name = 'model.mask_head.drop_block'
+    load(SOLOV2, '--cfg-options', f'{name}.drop_prob=0.1', f'{name}.block_size=3')
+    with pytest.raises(UserError, match=r"has no argument 'keep_prob'"):
+        load(SOLOV2, '--cfg-options', f'{name}.keep_prob=0.9', f'{name}.block_size=3')
 
 
 @pytest.mark.parametrize(
