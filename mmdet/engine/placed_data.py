@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_
 from mmdet.datasets.unusable_image import UnusableImage, unusable_images_noted
 from mmdet.errors import UserError
 
+from .pipelines_of_epochs import PipelinesOfEpochs
 from .random_state import Use, generators_put_back, seed_generators
 
 
@@ -49,10 +50,14 @@ class PlacedDataset(Dataset):
 
     Args:
         dataset: the inner one.
+
+    Attributes:
+        pipelines: its pipelines, by the epoch of the place.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
+        self.pipelines = PipelinesOfEpochs(dataset)
 
     def __len__(self) -> int:
         return len(self.dataset)  # pyrefly: ignore[bad-argument-type]: torch's base has none
@@ -74,6 +79,7 @@ class PlacedDataset(Dataset):
 
     def _load(self, placed: Placed) -> Loaded:
         seed_generators(placed.seed, Use.SAMPLE, *placed.place)
+        self.pipelines.choose(epoch=placed.place[0])
         with unusable_images_noted() as unusable:
             return Loaded(self.dataset[placed.index], unusable)
 
