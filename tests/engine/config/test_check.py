@@ -9,7 +9,7 @@ from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 
 from mmdet.engine.config import check_config, require_stage
-from mmdet.engine.config.absent import INSTEAD
+from mmdet.engine.config.not_here import INSTEAD
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS, HOOKS, TRANSFORMS
 from tests.conftest import REPO
