@@ -79,6 +79,7 @@ class CocoMetric(BaseMetric):
         backend_args: of mmengine's storage backend, if `ann_file` is not on a local disk.
         prefix: of the names that are reported.
         collect_device: `cpu` or `gpu`, over which processes send their results to the first.
+        keep_results: have what was found stay in `results_kept` of the first process.
     """
 
     default_prefix = 'coco'
@@ -98,6 +99,7 @@ class CocoMetric(BaseMetric):
         backend_args: dict | None = None,
         prefix: str | None = None,
         collect_device: str = 'cpu',
+        keep_results: bool = False,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         wanted = [metric] if isinstance(metric, str) else list(metric)
@@ -124,6 +126,8 @@ class CocoMetric(BaseMetric):
         self.format_only = format_only
         self.result_file = result_file
         self.backend_args = backend_args
+        self.keep_results = keep_results
+        self.results_kept: list[dict] = []
         self._truth: COCO | None = None
         self._category_ids: Sequence[Identifier] = ()  # of each label, as the file has them
         self._image_numbers: dict[Identifier, int] = {}  # what the engine calls each image
@@ -185,6 +189,8 @@ class CocoMetric(BaseMetric):
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Return the figures; -1 where there is nothing to find, 0 where there are no images."""
         truth, results = self._taken(results)
+        if self.keep_results:
+            self.results_kept = results
         if self.result_file:
             _write_results(results, self._category_ids, self.result_file)
         if self.format_only:
