@@ -181,6 +181,13 @@ def test_a_mistake_in_the_mask_features_head_is_named():
         load(SOLOV2, '--cfg-options', 'model.mask_head.mask_feature_head.chans=8')
 
 
+def test_a_mistake_in_drop_block_is_named():
+    name = 'model.mask_head.drop_block'
+    load(SOLOV2, '--cfg-options', f'{name}.drop_prob=0.1', f'{name}.block_size=3')
+    with pytest.raises(UserError, match=r"has no argument 'keep_prob'"):
+        load(SOLOV2, '--cfg-options', f'{name}.keep_prob=0.9', f'{name}.block_size=3')
+
+
 @pytest.mark.parametrize(
     ('place', 'key', 'complaint'),
     [
