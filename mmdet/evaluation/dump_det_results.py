@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from mmengine.evaluator import DumpResults
 
 from mmdet.errors import UserError
@@ -15,8 +16,9 @@ class DumpDetResults(DumpResults):
     """Write what is predicted into a pickle, as mmdetection's metric of this name does.
 
     It is a list of an image's dicts: what the sample says of itself, and `pred_instances` with
-    tensors `scores`, `labels` and `bboxes`, and with `masks` as COCO's RLEs. To read it takes
-    torch, and nothing of this project. Read such files only of people you trust.
+    tensors `scores`, `labels` and `bboxes`, those around the masks, and with `masks` as COCO's
+    RLEs. To read it takes torch, and nothing of this project. Read such files only of people you
+    trust.
 
     Args:
         out_file_path: ends in `.pkl` or `.pickle`; its folder is made.
@@ -43,6 +45,8 @@ def _plain(sample: Mapping) -> dict:
     """Return a sample as mmdetection writes it; the sample is other metrics', too."""
     found = dict(sample['pred_instances'])
     if 'masks' in found:
+        # mmdetection's heads add boxes of zeros, and its tools ask for some.
+        found.setdefault('bboxes', torch.from_numpy(found['masks'].get_bboxes()))
         found['masks'] = found['masks'].rles
     kept = {key: value for key, value in sample.items() if key not in _NOT_WRITTEN}
     return {**kept, 'pred_instances': found}
