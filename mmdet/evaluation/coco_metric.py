@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
@@ -29,6 +29,27 @@ FIGURES = (
     *('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l'),
     *('AR@1', 'AR@10', 'AR@100', 'AR_s@100', 'AR_m@100', 'AR_l@100'),
 )
+MAX_DETECTIONS = 100  # of a class in an image
+
+
+class Measured(NamedTuple):
+    """What a metric computes its figures of.
+
+    Attributes:
+        truth: what there is to find, as the engine has it; its categories are the labels + 1.
+        classes: the names of the labels.
+        category_ids: what the annotation file calls each label.
+        image_numbers: what the engine calls each image, by the image's id.
+        results: an entry for each image that was looked at, `img_id`, `scores`, `labels`, `rles`.
+        max_detections: so many of a class in an image count, those of the highest scores.
+    """
+
+    truth: COCO
+    classes: tuple[str, ...]
+    category_ids: Sequence[Identifier]
+    image_numbers: Mapping[Identifier, int]
+    results: list[dict]
+    max_detections: int
 
 
 @METRICS.register_module()
@@ -62,6 +83,7 @@ class CocoMetric(BaseMetric):
 
     default_prefix = 'coco'
     figures: tuple[str, ...] = FIGURES
+    max_detections = MAX_DETECTIONS
 
     def __init__(
         self,
@@ -162,6 +184,44 @@ class CocoMetric(BaseMetric):
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Return the figures; -1 where there is nothing to find, 0 where there are no images."""
+        truth, results = self._taken(results)
+        if self.result_file:
+            _write_results(results, self._category_ids, self.result_file)
+        if self.format_only:
+            return {}
+        detections = _detections(self._counted(results))
+        if not detections:
+            why = 'nothing was detected' if self._image_numbers else 'there are no images'
+            logger = MMLogger.get_current_instance()
+            logger.warning(
+                f'{self.ann_file or "the data set"}: {why}, so that there is nothing to score'
+            )
+        figures: dict[str, float] = {}
+        for metric in self.metrics:
+            figures |= self._evaluate(metric, truth, detections)
+        return figures
+
+    def measured(self, results: list[dict]) -> Measured:
+        """Return what the figures are computed of, for what else is to be told of it.
+
+        Args:
+            results: as `process` keeps them.
+
+        Raises:
+            UserError: as `prepare`, and where an image was predicted that the file does not have.
+        """
+        truth, results = self._taken(results)
+        return Measured(
+            truth,
+            tuple(self._classes()),
+            self._category_ids,
+            self._image_numbers,
+            self._counted(results),
+            self.max_detections,
+        )
+
+    def _taken(self, results: list[dict]) -> tuple[COCO, list[dict]]:
+        """Return what there is to find, and the results, once for each image."""
         if self.ann_file:
             self.prepare()
         else:
@@ -174,22 +234,8 @@ class CocoMetric(BaseMetric):
                 f'{self.ann_file} has no image {strangers.pop()!r}, which was predicted; '
                 'the evaluator and the data set must name the same annotation file'
             )
-        if self.result_file:
-            _write_results(results, self._category_ids, self.result_file)
-        if self.format_only:
-            return {}
-        detections = _detections(self._counted(results))
         assert self._truth is not None  # only the first process evaluates
-        if not detections:
-            why = 'nothing was detected' if self._image_numbers else 'there are no images'
-            logger = MMLogger.get_current_instance()
-            logger.warning(
-                f'{self.ann_file or "the data set"}: {why}, so that there is nothing to score'
-            )
-        figures: dict[str, float] = {}
-        for metric in self.metrics:
-            figures |= self._evaluate(metric, self._truth, detections)
-        return figures
+        return self._truth, results
 
     def _counted(self, results: list[dict]) -> list[dict]:
         """Return what of the results counts."""

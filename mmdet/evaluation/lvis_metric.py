@@ -41,6 +41,7 @@ class LVISMetric(CocoMetric):
 
     default_prefix = 'lvis'
     figures: tuple[str, ...] = LVIS_FIGURES
+    max_detections = MAX_DETECTIONS
 
     def prepare(self) -> None:
         """Read the annotation file; see `CocoMetric`.
@@ -52,10 +53,10 @@ class LVISMetric(CocoMetric):
             raise UserError("LVISMetric needs ann_file, LVIS's: samples lack what it measures by")
         super().prepare()
 
-    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Return the figures; -1 where there is nothing to find, 0 where there are no images."""
+    def _taken(self, results: list[dict]) -> tuple[COCO, list[dict]]:
         self.prepare()
-        return super().compute_metrics([_best(result) for result in results])
+        truth, results = super()._taken(results)
+        return truth, [_best(result) for result in results]
 
     def _read(self, path: str) -> CocoFile:
         coco = read_lvis_file(path, self.backend_args)

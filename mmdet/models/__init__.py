@@ -10,11 +10,13 @@ from .heads import (
     SOLOHead,
     SOLOV2Head,
 )
+from .layers import ExpMomentumEMA
 from .losses import DiceLoss, FocalLoss
-from .necks import FPN
+from .necks import FPN, PAFPN
 
 __all__ = [
     'FPN',
+    'PAFPN',
     'SOLO',
     'BaseSOLOHead',
     'BatchFixedSizePad',
@@ -23,6 +25,7 @@ __all__ = [
     'DetDataPreprocessor',
     'DetTTAModel',
     'DiceLoss',
+    'ExpMomentumEMA',
     'FocalLoss',
     'ResNet',
     'ResNetV1d',

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmdet.cli import eval_metric
 from mmdet.cli.test import main
 from mmdet.evaluation.coco_metric import FIGURES
 from tests.conftest import REPO
@@ -162,3 +163,10 @@ def test_what_is_drawn(config, shapes_root, tmp_path, monkeypatch, options, expe
         main([config, 'x.pth', *places, *options, '--cfg-options', setting])
     hook = stopped.value.value
     assert dict(expected, draw=True, score_thr=0.7).items() <= hook.items()
+
+
+def test_eval_metric_has_the_figures_of_the_test_that_wrote_the_file(tested, config, shapes_root):
+    work_dir = tested[1]
+    results = str(work_dir / 'results.json')
+    figures = eval_metric.main([config, results, '--data-root', str(shapes_root)])
+    assert figures == json.loads((work_dir / 'metrics.json').read_text())

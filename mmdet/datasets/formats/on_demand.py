@@ -149,6 +149,16 @@ class OnDemandDataset(CocoDataset):
         self.full_init()
         return self._item_at(self.data_list[idx]) | dict(sample_idx=idx % len(self))
 
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the labels in an image; see `CocoDataset`.
+
+        One whose annotations cannot be used has none: another takes its place.
+        """
+        try:
+            return super().get_cat_ids(idx)
+        except UnusableImageError:
+            return []
+
     def _place(self, idx: int) -> str:
         return self._name(self.data_list[idx])
 

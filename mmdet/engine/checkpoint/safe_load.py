@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from mmdet.errors import Remedy, UserError
+from mmdet.utils.placeholder import Placeholder
 
 from . import pdparams
 from .archive import check_archive
@@ -34,19 +35,6 @@ _NAMES_IN_CHECKPOINTS = (
 )
 # Training goes on without a part of these, but not without a part of its weights.
 _MAY_LOSE_ITEMS = ('message_hub', 'meta', 'param_schedulers')
-
-
-class Placeholder:
-    """Takes the place of an object that a checkpoint asks for, and does nothing at all."""
-
-    def __new__(cls, *_: object) -> 'Placeholder':
-        return super().__new__(cls)
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __setstate__(self, _: object) -> None:
-        pass
 
 
 @cache

@@ -60,6 +60,8 @@ def complaint_of(cfg: dict) -> str:
         ('train_dataloader.num_workers=0', 'persistent_workers option needs num_workers > 0'),
         ('train_dataloader.sampler.shufle=True', "no argument 'shufle'; did you mean 'shuffle'"),
         ('train_dataloader.batch_sampler.drop=True', "BatchSampler has no argument 'drop'"),
+        ('train_dataloader.sampler.type=InfiniteSampler', 'never comes to an end, and train_cfg'),
+        ('train_dataloader.sampler.seed=a', r"sampler.seed is 'a' \(str\), not integer"),
         (
             'val_dataloader.collate_fn.type=pseudo',
             "no type 'pseudo'; .* 'pseudo_collate'",
@@ -98,6 +100,7 @@ def complaint_of(cfg: dict) -> str:
         ('env_cfg.mp_cfg.start=fork', "env_cfg.mp_cfg has no setting 'start'"),
         ('env_cfg.dist_cfg.backed=nccl', "dist_cfg has no setting 'backed'; .* 'backend'"),
         ('visualizer.vis_backends.0.type=Wandb', "no type 'Wandb'; .* 'WandbVisBackend'"),
+        ('sync_bn=mmcv', r"sync_bn is 'mmcv' \(str\), not "),
         ('visualizer.alfa=1', "DetLocalVisualizer has no argument 'alfa'"),
         ('log_processor.window=1', "LogProcessor has no argument 'window'; .* 'window_size'"),
         ('randomness.sede=1', "randomness has no setting 'sede'; did you mean 'seed'"),
@@ -113,6 +116,26 @@ def complaint_of(cfg: dict) -> str:
 def test_mistakes_are_named(option, complaint):
     with pytest.raises(UserError, match=complaint):
         load(SOLO, '--cfg-options', option)
+
+
+@pytest.mark.parametrize(
+    ('loader', 'complaint'),
+    [
+        (dict(batch_sampler=dict(type='AspectRatioBatchSampler')), 'batch_sampler=None'),
+        (dict(batch_size=8), 'sampler.batch_size is 4, and train_dataloader.batch_size is 8'),
+        (dict(sampler=dict(type='MultiSourceSampler', batch_size=4)), "needs .* 'source_ratio'"),
+        ({}, None),
+    ],
+)
+def test_batches_of_several_sources_stay_as_they_are(cfg, loader, complaint):
+    sampler = dict(type='GroupMultiSourceSampler', batch_size=4, source_ratio=[1, 3])
+    cfg['train_cfg'] = dict(type='IterBasedTrainLoop', max_iters=9)
+    cfg['train_dataloader'].update(batch_size=4, batch_sampler=None, sampler=sampler)
+    cfg['train_dataloader'].update(loader)
+    if complaint is None:
+        check_config(cfg)
+    else:
+        assert re.search(complaint, complaint_of(cfg))
 
 
 @pytest.mark.parametrize(

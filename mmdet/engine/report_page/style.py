@@ -1,4 +1,4 @@
-"""How the page looks: on a screen, light or dark, on a telephone, and on paper."""
+"""How a page looks: on a screen, light or dark, on a telephone, and on paper."""
 
 CSS = """
 :root {
@@ -24,15 +24,15 @@ p { margin: 8px 0; max-width: 75ch; }
 small, figcaption, .soft { color: var(--soft); font-size: 14px; }
 a { color: var(--accent); }
 nav { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 16px 0; }
-#amiss ol { margin: 0; padding: 0; list-style: none; }
-#amiss li {
+.found { margin: 0; padding: 0; list-style: none; }
+.found li {
   margin: 8px 0; padding: 10px 14px; background: var(--card); border-left: 4px solid var(--soft);
   border-radius: 4px;
 }
-#amiss li.w3 { border-color: var(--wrong); }
-#amiss li.w2 { border-color: var(--doubt); }
-#amiss li.none { border-color: var(--good); }
-#amiss b { display: block; }
+.found li.w3 { border-color: var(--wrong); }
+.found li.w2 { border-color: var(--doubt); }
+.found li.none { border-color: var(--good); }
+.found b { display: block; }
 .scroll { overflow-x: auto; margin: 8px 0; }
 table { border-collapse: collapse; font-size: 15px; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 14px 4px 0; text-align: left; vertical-align: top; overflow-wrap: normal; }
@@ -75,7 +75,7 @@ figure .pair img { width: 50%; }
   small, figcaption, .soft { font-size: 10px; }
   nav { display: none; }
   .scroll { overflow: visible; }
-  tr, figure, #amiss li { break-inside: avoid; }
+  tr, figure, .found li { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
 }
 """

@@ -1,13 +1,16 @@
-"""The pieces that the page is put together of; whatever text they are given, it stays text."""
+"""The pieces that a page is put together of; whatever text they are given, it stays text."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from .words import percent
+
+_ROWS = 100  # of a long table, before the others are hidden
 _ACCENT = (37, 99, 235)  # red, green and blue of `--accent`
 
 
@@ -66,6 +69,20 @@ def table(heads: Sequence[object], rows: Sequence[Sequence[object]]) -> Html:
     body = [tag('tr', tag('th', row[0], scope='row'), *map(_cell, row[1:])) for row in rows]
     whole = tag('table', tag('thead', head), tag('tbody', *body))
     return tag('div', whole, class_='scroll')
+
+
+def long_table(heads: Sequence[object], rows: Sequence[Sequence[object]]) -> Iterator[Html]:
+    """Yield a table, and the rows behind the first hundred to be opened."""
+    yield table(heads, rows[:_ROWS])
+    if len(rows) > _ROWS:
+        summary = tag('summary', f'{len(rows) - _ROWS:,} more')
+        yield tag('details', summary, table(heads, rows[_ROWS:]))
+
+
+def share_of(number: int, total: int) -> Share:
+    """Return a number of some as a cell, with its share behind it."""
+    share = number / total if total else 0.0
+    return Share(number, share, percent(share))
 
 
 def _cell(value: object) -> Html:

@@ -1,0 +1,9 @@
+"""What a test has found as one page: what limits the model, its figures, curves and images.
+
+`collect` looks at the images of a test one after the other, and puts what it sees into figures as
+JSON holds them; from these alone follow what limits the model (`limits.py`) and the page.
+"""
+
+from .examples import Example, examples, paths_of
+
+__all__ = ['Example', 'examples', 'paths_of']
