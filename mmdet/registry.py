@@ -21,6 +21,7 @@ HOOKS = _child('HOOKS', 'mmdet.engine')
 LOOPS = _child('LOOPS', 'mmdet.engine')
 OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'mmdet.engine')
 METRICS = _child('METRICS', 'mmdet.evaluation')
+VISBACKENDS = _child('VISBACKENDS', 'mmdet.visualization')
 VISUALIZERS = _child('VISUALIZERS', 'mmdet.visualization')
 
 # Nothing of the project's own yet, but mmengine warns of every scope that it does not find.
@@ -33,4 +34,3 @@ MODEL_WRAPPERS = _child('MODEL_WRAPPERS')
 EVALUATOR = _child('EVALUATOR')
 FUNCTIONS = _child('FUNCTIONS')
 LOG_PROCESSORS = _child('LOG_PROCESSORS')
-VISBACKENDS = _child('VISBACKENDS')

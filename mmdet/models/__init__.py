@@ -10,6 +10,7 @@ from .heads import (
     SOLOHead,
     SOLOV2Head,
 )
+from .layers import ExpMomentumEMA
 from .losses import DiceLoss, FocalLoss
 from .necks import FPN, PAFPN
 
@@ -24,6 +25,7 @@ __all__ = [
     'DetDataPreprocessor',
     'DetTTAModel',
     'DiceLoss',
+    'ExpMomentumEMA',
     'FocalLoss',
     'ResNet',
     'ResNetV1d',

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmdet import registry as mmdet_registry
 from mmdet.errors import UserError
 from mmdet.models.heads import MaskFeatModule
+from mmdet.models.layers import DropBlock
 from mmdet.models.postprocess import DecodeConfig
 
 from .signature import Arguments, arguments_of, in_words, may_be, suggestion
@@ -60,6 +61,7 @@ _WITHIN = {
     'neck': Place(mmdet_registry.MODELS),
     'mask_head': Place(mmdet_registry.MODELS, supplied=frozenset({'train_cfg', 'test_cfg'})),
     'mask_feature_head': Place(untyped=MaskFeatModule, supplied=frozenset({'in_channels'})),
+    'drop_block': Place(untyped=DropBlock),
     'test_cfg': Place(untyped=DecodeConfig),
     'tta_cfg': Place(untyped=DecodeConfig),
     'data_preprocessor': Place(mmdet_registry.MODELS),

@@ -100,6 +100,7 @@ def complaint_of(cfg: dict) -> str:
         ('env_cfg.mp_cfg.start=fork', "env_cfg.mp_cfg has no setting 'start'"),
         ('env_cfg.dist_cfg.backed=nccl', "dist_cfg has no setting 'backed'; .* 'backend'"),
         ('visualizer.vis_backends.0.type=Wandb', "no type 'Wandb'; .* 'WandbVisBackend'"),
+        ('sync_bn=mmcv', r"sync_bn is 'mmcv' \(str\), not "),
         ('visualizer.alfa=1', "DetLocalVisualizer has no argument 'alfa'"),
         ('log_processor.window=1', "LogProcessor has no argument 'window'; .* 'window_size'"),
         ('randomness.sede=1', "randomness has no setting 'sede'; did you mean 'seed'"),
@@ -178,6 +179,13 @@ def test_arguments_as_mmdetections_configs_have_them(cfg):
 def test_a_mistake_in_the_mask_features_head_is_named():
     with pytest.raises(UserError, match=r"mask_feature_head has no argument 'chans'"):
         load(SOLOV2, '--cfg-options', 'model.mask_head.mask_feature_head.chans=8')
+
+
+def test_a_mistake_in_drop_block_is_named():
+    name = 'model.mask_head.drop_block'
+    load(SOLOV2, '--cfg-options', f'{name}.drop_prob=0.1', f'{name}.block_size=3')
+    with pytest.raises(UserError, match=r"has no argument 'keep_prob'"):
+        load(SOLOV2, '--cfg-options', f'{name}.keep_prob=0.9', f'{name}.block_size=3')
 
 
 @pytest.mark.parametrize(
