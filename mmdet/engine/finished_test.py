@@ -129,8 +129,9 @@ def evaluate(cfg: Config, test: FinishedTest) -> dict[str, float]:
     if place is not None:
         metrics[place] = test.metric
     evaluator = Evaluator(metrics)
+    assert test.metric.dataset_meta is not None  # given when it was made
     evaluator.dataset_meta = test.metric.dataset_meta
-    return evaluator.offline_evaluate(test.samples())
+    return evaluator.offline_evaluate(list(test.samples()))
 
 
 def evaluator_of(cfg: Config) -> list[dict]:
