@@ -21,6 +21,7 @@ from mmdet.datasets.met_findings import MetFinding, findings_noted
 from mmdet.datasets.unusable_image import UnusableImage, unusable_images_noted
 from mmdet.errors import UserError
 
+from .pipelines_of_epochs import PipelinesOfEpochs
 from .random_state import Use, generators_put_back, seed_generators
 
 
@@ -51,10 +52,14 @@ class PlacedDataset(Dataset):
 
     Args:
         dataset: the inner one.
+
+    Attributes:
+        pipelines: its pipelines, by the epoch of the place.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
+        self.pipelines = PipelinesOfEpochs(dataset)
 
     def __len__(self) -> int:
         return len(self.dataset)  # pyrefly: ignore[bad-argument-type]: torch's base has none
@@ -76,6 +81,7 @@ class PlacedDataset(Dataset):
 
     def _load(self, placed: Placed) -> Loaded:
         seed_generators(placed.seed, Use.SAMPLE, *placed.place)
+        self.pipelines.choose(epoch=placed.place[0])
         with unusable_images_noted() as unusable, findings_noted() as findings:
             return Loaded(self.dataset[placed.index], unusable, findings)
 

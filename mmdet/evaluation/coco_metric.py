@@ -79,6 +79,7 @@ class CocoMetric(BaseMetric):
         backend_args: of mmengine's storage backend, if `ann_file` is not on a local disk.
         prefix: of the names that are reported.
         collect_device: `cpu` or `gpu`, over which processes send their results to the first.
+        keep_results: have what was found stay in `results_kept` of the first process.
     """
 
     default_prefix = 'coco'
@@ -98,6 +99,7 @@ class CocoMetric(BaseMetric):
         backend_args: dict | None = None,
         prefix: str | None = None,
         collect_device: str = 'cpu',
+        keep_results: bool = False,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         wanted = [metric] if isinstance(metric, str) else list(metric)
@@ -126,6 +128,8 @@ class CocoMetric(BaseMetric):
         self.format_only = format_only
         self.result_file = result_file
         self.backend_args = backend_args
+        self.keep_results = keep_results
+        self.results_kept: list[dict] = []
         self._truth: dict[Identifier, ImageTruth] | None = None  # of the file's images
         self._category_ids: Sequence[Identifier] = ()  # of each label, as the file has them
 
@@ -209,6 +213,17 @@ class CocoMetric(BaseMetric):
         if self.format_only:
             return result
         truth = self._truth_of(sample, detections)
+        if self.keep_results:
+            own = (
+                None if self.ann_file else {key: sample[key] for key in ('instances', 'ori_shape')}
+            )
+            result['kept'] = dict(
+                img_id=sample['img_id'],
+                scores=detections.scores,
+                labels=detections.labels,
+                rles=detections.rles,
+                truth=own,
+            )
         limits = dict(thresholds=self.iou_thrs, max_detections=self.max_detections[-1])
         for metric in self.metrics:
             result[metric] = match(detections, truth, metric, **limits)
@@ -271,6 +286,8 @@ class CocoMetric(BaseMetric):
             _write_list(filter(None, texts), self.result_file)
         if self.format_only:
             return {}
+        if self.keep_results:
+            self.results_kept = [result.pop('kept') for result in by_image.values()]
         # In the order of the file's images: of equal scores the first comes first.
         truth = by_image if self._truth is None else self._truth
         ordered = [by_image[img_id] for img_id in truth if img_id in by_image]

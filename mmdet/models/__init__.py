@@ -1,6 +1,6 @@
 """The SOLO family: backbones, necks, heads, losses and the detector that joins them."""
 
-from .backbones import ResNet, ResNetV1d, TIMMBackbone
+from .backbones import ResNet, ResNetV1d, SwinTransformer, TIMMBackbone
 from .data_preprocessor import BatchFixedSizePad, DetDataPreprocessor
 from .detectors import SOLO, DetTTAModel
 from .heads import (
@@ -31,5 +31,6 @@ __all__ = [
     'ResNetV1d',
     'SOLOHead',
     'SOLOV2Head',
+    'SwinTransformer',
     'TIMMBackbone',
 ]

@@ -3,7 +3,9 @@
 One training has all of them: none disturbs another.
 """
 
+import math
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +22,7 @@ from tests.test_configs import load
 
 # Of each epoch's validation: the best is the second, and two after it are no better.
 SCORES = (0.1, 0.3, 0.2, 0.3)
-RATE, MAX_NORM, MOMENTUM = 0.1, 0.05, 0.2
+RATE, MAX_NORM, MOMENTUM, GAMMA = 0.1, 0.05, 0.1, 8
 CONFIG = f"""
 _base_ = '{{config}}'
 optim_wrapper = dict(
@@ -30,7 +32,7 @@ optim_wrapper = dict(
 )
 default_hooks = dict(checkpoint=dict(save_best='coco/segm_mAP', rule='greater'))
 custom_hooks = [
-    dict(type='EMAHook', momentum={MOMENTUM}),
+    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum={MOMENTUM}, gamma={GAMMA}),
     dict(type='EarlyStoppingHook', monitor='coco/segm_mAP', patience=2, min_delta=0.001),
 ]
 param_scheduler = []
@@ -107,7 +109,7 @@ def test_gradients_are_accumulated_and_clipped(run):
     """Each epoch has three batches, so that the weights move once in it, by no more than that."""
     assert run.runner.message_hub.get_scalar('train/grad_norm').min() > MAX_NORM
     moved = []
-    for before, after in zip(run.noted.trained, run.noted.trained[1:], strict=False):
+    for before, after in pairwise(run.noted.trained):
         steps = [(after[name] - before[name]).flatten() for name in before]
         moved.append(torch.cat(steps).norm().item())
     assert len(moved) == 3 * len(SCORES)
@@ -118,7 +120,8 @@ def test_averaged_weights_are_validated_and_saved(run):
     trained = [each[WEIGHT] for each in run.noted.trained[1:]]
     average, averages = trained[0], []
     for number, weight in enumerate(trained):
-        average = average.lerp(weight, MOMENTUM) if number else weight
+        follows = (1 - MOMENTUM) * math.exp(-(1 + number) / GAMMA) + MOMENTUM
+        average = average.lerp(weight, follows) if number else weight
         if number % 3 == 2:
             averages.append(average)
     for epoch, (validated, expected) in enumerate(

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -56,46 +55,48 @@ def run(script: str, *arguments: str, environment: dict[str, str]) -> subprocess
     )
 
 
-def train(config: str, root: Path, work_dir: Path, environment: dict[str, str]) -> str:
-    """Train a step in two processes, and return the checkpoint."""
-    once = work_dir.with_name('once.py')
+@pytest.mark.long
+def test_two_processes_train_and_test(config, shapes_root, cluster, tmp_path):
+    once, work_dir = tmp_path / 'once.py', tmp_path / 'w'
     once.write_text(
         f"_base_ = '{config}'\n"
         "train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=1)\n"
         'val_cfg = val_dataloader = val_evaluator = None\n'
         'default_hooks = dict(checkpoint=dict(by_epoch=False))\n'
     )
+    environment = {**cluster, 'GPUS': '2'}
+    data = ('--data-root', str(shapes_root))
     ended = run(
-        *('slurm_train.sh', 'part', 'a job', str(once), str(work_dir), '--data-root', str(root)),
-        environment={**environment, 'GPUS': '2', 'SRUN_ARGS': '--time=1-0 --signal=USR1@120'},
+        *('slurm_train.sh', 'part', 'job', str(once), str(work_dir), *data),
+        environment=environment,
     )
     assert ended.returncode == 0, ended.stderr
     assert 'in each of 2 processes' in ended.stdout
     assert '1 steps with 8 images each' in ended.stdout
-    return str(work_dir / 'iter_1.pth')
+    ended = run(
+        *('slurm_test.sh', 'part', 'job', config, str(work_dir / 'iter_1.pth'), *data),
+        *('--work-dir', str(tmp_path / 't')),
+        environment=environment,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert 'in each of 2 processes' in ended.stdout
+    assert (tmp_path / 't/metrics.json').is_file()
 
 
-def test_training(config, shapes_root, cluster, tmp_path):
-    assert Path(train(config, shapes_root, tmp_path / 'w', cluster)).is_file()
-    *options, command = (tmp_path / 'notes').read_text().splitlines()
-    assert options == [
+def test_how_a_training_is_asked_for(cluster, tmp_path):
+    more = '--time=1-0 --signal=USR1@120'
+    ended = run(
+        *('slurm_train.sh', 'part', 'a job', 'c.py', 'w', '--amp', '--resume'),
+        environment={**cluster, 'ONLY_NOTES': '1', 'GPUS': '2', 'SRUN_ARGS': more},
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / 'notes').read_text().splitlines() == [
         *('--partition=part', '--job-name=a job', '--gres=gpu:2', '--ntasks=2'),
         *('--ntasks-per-node=2', '--cpus-per-task=5', '--kill-on-bad-exit=1'),
         *('--time=1-0', '--signal=USR1@120'),
+        f'{sys.executable} -u {REPO}/tools/train.py c.py --work-dir w --amp --resume '
+        '--launcher slurm',
     ]
-    assert command.startswith(f'{sys.executable} -u {REPO}/tools/train.py ')
-
-
-@pytest.mark.long
-def test_a_test_in_two_processes(config, shapes_root, cluster, tmp_path):
-    checkpoint = train(config, shapes_root, tmp_path / 'w', cluster)
-    ended = run(
-        *('slurm_test.sh', 'part', 'job', config, checkpoint, '--work-dir', str(tmp_path / 't')),
-        *('--data-root', str(shapes_root)),
-        environment={**cluster, 'GPUS': '2'},
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert (tmp_path / 't/metrics.json').is_file()
 
 
 def test_how_a_test_is_asked_for(cluster, tmp_path):

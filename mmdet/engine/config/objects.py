@@ -15,6 +15,7 @@ from mmdet.models.heads import MaskFeatModule
 from mmdet.models.layers import DropBlock
 from mmdet.models.postprocess import DecodeConfig
 
+from .not_here import what_instead
 from .signature import Arguments, arguments_of, in_words, may_be, suggestion
 
 # Whose arguments are checked by their types, and looked into for further objects. What a user's
@@ -77,6 +78,7 @@ _WITHIN = {
     'dataset': _DATASET,
     'datasets': _DATASET,
     'pipeline': _TRANSFORM,
+    'switch_pipeline': _TRANSFORM,  # of PipelineSwitchHook
     'transforms': _TRANSFORM,
     'policies': _TRANSFORM,  # of AutoAugment
     'aug_space': _TRANSFORM,  # of RandAugment
@@ -207,8 +209,10 @@ def _find(node: Mapping, place: Place) -> Callable:
     elsewhere = next((r.name for r in _ALL if _look_up(r, full_name) is not None), None)
     if elsewhere:
         raise UserError(f'{name!r} is {_article(elsewhere)}, not {kind}')
-    known = [key for registry in registries for key in _names(registry)]
     short = name.removeprefix('mmdet.')
+    if advice := what_instead(name):
+        raise UserError(f'there is no type {short!r}: {advice}')
+    known = [key for registry in registries for key in _names(registry)]
     raise UserError(f'there is no type {short!r}{suggestion(short, known)}')
 
 

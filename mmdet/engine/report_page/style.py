@@ -53,12 +53,24 @@ figure .heat {
 }
 figure .pair { display: flex; gap: 4px; align-items: flex-start; }
 figure .pair img { width: 50%; }
+.wide figure { width: 530px; }
+.charts { display: flex; flex-wrap: wrap; gap: 16px 32px; margin: 12px 0; }
+.chart { width: 500px; max-width: 100%; height: auto; color: var(--soft); }
+.chart * { stroke-linejoin: round; }
+.chart text { fill: var(--ink); }
+.matrix th, .matrix td { padding: 4px 8px; min-width: 0; text-align: right; }
+.matrix tbody th { text-align: left; }
+.square { max-width: 420px; }
+.square img {
+  width: 100%; height: auto; border: 1px solid var(--line); image-rendering: pixelated;
+}
 .tables { display: flex; flex-wrap: wrap; gap: 8px 40px; }
 .tables > div { max-width: 100%; }
 @media (max-width: 600px) {
   body { padding: 12px; }
   h1 { font-size: 24px; }
-  figure { width: 100%; }
+  figure, .wide figure { width: 100%; }
+  .chart { width: 100%; }
   th, td { padding-right: 10px; }
   td { min-width: 72px; }
   .bar { display: block; width: 100%; margin: 5px 0 2px; }

@@ -4,6 +4,8 @@
 JSON holds them; from these alone follow what limits the model (`limits.py`) and the page.
 """
 
+from .collect import MADE_BY, Report, Run, collect
 from .examples import Example, examples, paths_of
+from .page import page_of
 
-__all__ = ['Example', 'examples', 'paths_of']
+__all__ = ['MADE_BY', 'Example', 'Report', 'Run', 'collect', 'examples', 'page_of', 'paths_of']

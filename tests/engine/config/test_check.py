@@ -9,6 +9,7 @@ from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 
 from mmdet.engine.config import check_config, require_stage
+from mmdet.engine.config.not_here import INSTEAD
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS, HOOKS, TRANSFORMS
 from tests.conftest import REPO
@@ -394,6 +395,41 @@ def test_a_stage_that_a_config_says_nothing_of(cfg):
 def test_what_a_hook_hands_on_is_named(cfg):
     cfg['custom_hooks'].append(dict(type='EMAHook', momentun=2e-4))
     assert "EMAHook has no argument 'momentun'; did you mean 'momentum'" in complaint_of(cfg)
+    average = dict(type='EMAHook', ema_type='ExpMomentumEMA', gama=9, update_buffers='no')
+    cfg['custom_hooks'][-1] = average
+    complaint = complaint_of(cfg)
+    assert "EMAHook has no argument 'gama'; did you mean 'gamma'" in complaint
+    assert "update_buffers is 'no' (str), not bool" in complaint
+
+
+def test_the_pipeline_to_switch_to_is_looked_into(cfg):
+    pipeline = [dict(type='Resize', scal=1), dict(type='Resise')]
+    hook = dict(type='PipelineSwitchHook', switch_epoch=1, switch_pipeline=pipeline)
+    cfg['custom_hooks'].append(hook)
+    complaint = complaint_of(cfg)
+    assert "switch_pipeline.0: Resize has no argument 'scal'; did you mean 'scale'" in complaint
+    assert "switch_pipeline.1: there is no type 'Resise'; did you mean 'Resize'" in complaint
+
+
+def test_the_settings_of_another_constructor_are_its_own(cfg):
+    decay = dict(decay_rate=0.7, decay_type='layer_wise', num_layers=6)
+    constructor = 'LearningRateDecayOptimizerConstructor'
+    cfg['optim_wrapper'].update(constructor=constructor, paramwise_cfg=decay)
+    check_config(cfg)
+    cfg['optim_wrapper']['paramwise_cfg'] = dict(decay_rat=0.7)
+    complaint = complaint_of(cfg)
+    assert "paramwise_cfg has no setting 'decay_rat'; did you mean 'decay_rate'" in complaint
+    assert "paramwise_cfg needs 'decay_rate'" in complaint
+    cfg['optim_wrapper']['optimizer']['type'] = 'Adm'
+    assert "no type 'Adm'; did you mean 'Adam'" in complaint_of(cfg)
+
+
+def test_what_is_missing_is_refused_with_what_the_documentation_says(cfg):
+    page = (REPO / 'docs/mmdetection.md').read_text().split('## What is missing')[1]
+    assert set(re.findall('`(\\w+)`', page)) > set(INSTEAD)
+    assert not [name for name in INSTEAD for registry in (HOOKS, TRANSFORMS) if registry.get(name)]
+    cfg['custom_hooks'] = [dict(type='mmdet.YOLOXModeSwitchHook', num_last_epochs=15)]
+    assert "no type 'YOLOXModeSwitchHook': take PipelineSwitchHook, with" in complaint_of(cfg)
 
 
 def test_schedules_of_several_optimizers(cfg):
