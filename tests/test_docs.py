@@ -20,9 +20,7 @@ NAMED = re.compile(
     r'(?<![\w./-])((?:configs|csrc|docs|mmdet|tests|tools)/[\w./-]*[\w/]|[\w-]+\.sh)(?![\w*<{.])'
 )
 # Those that a reader is to make, or has in mmdetection.
-INVENTED = re.compile(
-    r'/mine\.py|/NAME\.py|my_\w+|tools/dist_|tools/deploy\.py|/(analyze_logs|eval_metric|print_config)\.py'
-)
+INVENTED = re.compile(r'/mine\.py|/NAME\.py|my_\w+|tools/dist_|tools/deploy\.py|/eval_metric\.py')
 
 
 def page_id(page: Path) -> str:

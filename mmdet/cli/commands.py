@@ -23,9 +23,25 @@ COMMANDS = {
     'convert': Command('mmdet.cli.convert', "turn another code base's checkpoint into ours"),
     'predict': Command('mmdet.cli.predict', 'predict: pictures, folders, videos, cameras, streams'),
     'browse': Command('mmdet.cli.browse', 'look at the images of a training with their masks'),
+    'analyze-results': Command(
+        'mmdet.cli.analyze_results', 'draw the images that a model does best and worst'
+    ),
     'report': Command('mmdet.cli.report', 'say what is in the data, and what is amiss with it'),
+    'eval-metric': Command(
+        'mmdet.cli.eval_metric', 'the figures of a test, from the results file that it left'
+    ),
+    'confusion-matrix': Command(
+        'mmdet.cli.confusion_matrix', 'count which class is taken for which'
+    ),
+    'error-analysis': Command(
+        'mmdet.cli.error_analysis', 'say what AP would be without each kind of error'
+    ),
+    'analyze-logs': Command(
+        'mmdet.cli.analyze_logs', 'draw the curves of trainings, or say what a step took'
+    ),
     'benchmark': Command('mmdet.cli.benchmark', 'measure what a step takes, in time and memory'),
     'flops': Command('mmdet.cli.get_flops', 'count parameters and multiplications, by part'),
+    'print-config': Command('mmdet.cli.print_config', 'print the settings that a config comes to'),
     'fit-grid': Command(
         'mmdet.cli.fit_grid', 'propose the grid and the input size that suit a data set'
     ),

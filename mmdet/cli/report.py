@@ -2,16 +2,15 @@
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet.engine.config import add_config_arguments, load_config
-from mmdet.engine.dataset_report import MADE_BY, MARK, collect, page_of
+from mmdet.engine.dataset_report import MADE_BY, collect, page_of
+from mmdet.engine.report_page import told_by
 from mmdet.errors import UserError
 from mmdet.utils import register_all_modules
-from mmdet.utils.files import check_folder, write_whole
-
-_HEAD = 4096  # bytes of a page that its mark is in
+from mmdet.utils.files import check_target, write_whole
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -44,8 +43,9 @@ def main(argv: Sequence[str] | None = None) -> dict:
     args = parse_args(argv)
     if not args.out and not args.json:
         raise UserError('nothing would be written: name --out report.html, or --json FILE')
-    _check_target('--out', args.out, is_ours=_is_page)
-    _check_target('--json', args.json, is_ours=_is_figures)
+    is_ours = told_by(MADE_BY)
+    check_target('--out', args.out, is_ours=is_ours)
+    check_target('--json', args.json, is_ours=is_ours)
     if args.out and args.json and Path(args.out).absolute() == Path(args.json).absolute():
         raise UserError(f'--out and --json are both {args.out}: name two files')
     cfg = load_config(args)
@@ -62,28 +62,3 @@ def main(argv: Sequence[str] | None = None) -> dict:
         print('nothing is amiss')
     print(' and '.join(filter(None, (args.out, args.json))), flush=True)
     return report.figures
-
-
-def _check_target(option: str, target: str | None, *, is_ours: Callable[[bytes], bool]) -> None:
-    """See that a file can be written, and that nothing of somebody else's is written over."""
-    if target is None:
-        return
-    path = Path(target)
-    if path.is_dir():
-        raise UserError(f'{option} {target} is a folder: name a file in it')
-    if path.exists():
-        with path.open('rb') as file:
-            if not is_ours(file.read(_HEAD)):
-                raise UserError(
-                    f'{option} {target} exists, and was not made by this command: name another '
-                    'file, or remove it'
-                )
-    check_folder(path.absolute().parent)
-
-
-def _is_page(head: bytes) -> bool:
-    return MARK.encode() in head
-
-
-def _is_figures(head: bytes) -> bool:
-    return f'"made_by": "{MADE_BY}"'.encode() in head

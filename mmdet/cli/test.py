@@ -24,9 +24,11 @@ from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.engine.launch import build_runner
 from mmdet.engine.preflight import check_files
 from mmdet.errors import UserError
-from mmdet.evaluation import CocoMetric
+from mmdet.evaluation import CocoMetric, DumpDetResults
 from mmdet.export import ExportedDetector, is_exported
 from mmdet.registry import HOOKS, METRICS
+
+_PICKLES = ('.pkl', '.pickle')
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -34,7 +36,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a detector')
     parser.add_argument('config', help='config file, or the name of a shipped one')
     parser.add_argument('checkpoint', help='checkpoint file, or one that export has written')
-    parser.add_argument('--out', metavar='FILE', help="write the detections, in COCO's JSON format")
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help="write the detections: FILE.json in COCO's format, FILE.pkl in mmdetection's",
+    )
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
@@ -86,9 +92,9 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     coco_metrics = [metric for metric in named if is_a(metric, METRICS, CocoMetric)]
     for metric in coco_metrics:
         metric['classwise'] = True
-    if args.out:
-        if not args.out.endswith('.json'):
-            raise UserError(f'--out {args.out}: the detections are JSON; name a .json file')
+    if args.out and not args.out.endswith(('.json', *_PICKLES)):
+        raise UserError(f'--out {args.out}: name a .json file, or a .pkl')
+    if args.out and args.out.endswith('.json'):
         if not coco_metrics:
             raise UserError(f'--out needs a CocoMetric in test_evaluator of {args.config}')
         coco_metrics[0]['result_file'] = args.out
@@ -113,6 +119,9 @@ def main(argv: Sequence[str] | None = None) -> Runner:
         check_fit(runner.model, args.checkpoint)
     if args.tta:
         runner.register_hook(PrepareTTAHook(cfg.tta_model.to_dict()))
+    if args.out and args.out.endswith(_PICKLES):
+        # pyrefly: ignore[missing-attribute]: loops of tests have an evaluator
+        runner.test_loop.evaluator.metrics.append(DumpDetResults(args.out))
     metrics = runner.test()
     if is_main_process():
         # Those of several views are no figures of the checkpoint, to be published with it.

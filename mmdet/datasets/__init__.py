@@ -1,7 +1,12 @@
 """Data sets, and what turns them into batches."""
 
 from .coco import CocoDataset
-from .dataset_wrappers import ConcatDataset, MultiImageMixDataset, RepeatDataset
+from .dataset_wrappers import (
+    ClassBalancedDataset,
+    ConcatDataset,
+    MultiImageMixDataset,
+    RepeatDataset,
+)
 from .formats import (
     CityscapesDataset,
     LabelmeDataset,
@@ -13,19 +18,28 @@ from .formats import (
     VOCSegDataset,
     YOLOSegDataset,
 )
-from .samplers import AspectRatioBatchSampler
+from .samplers import (
+    AspectRatioBatchSampler,
+    ClassAwareSampler,
+    GroupMultiSourceSampler,
+    MultiSourceSampler,
+)
 from .shapes_dataset import ShapesDataset
 
 __all__ = [
     'AspectRatioBatchSampler',
     'CityscapesDataset',
+    'ClassAwareSampler',
+    'ClassBalancedDataset',
     'CocoDataset',
     'ConcatDataset',
+    'GroupMultiSourceSampler',
     'LVISDataset',
     'LVISV05Dataset',
     'LVISV1Dataset',
     'LabelmeDataset',
     'MultiImageMixDataset',
+    'MultiSourceSampler',
     'ParquetDataset',
     'RepeatDataset',
     'SA1BDataset',

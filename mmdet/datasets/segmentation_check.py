@@ -120,7 +120,7 @@ def _check_run_lengths(rle: dict, height: int, width: int) -> CheckedMask:
         raise UnusableMaskError('with RLE of another size than the image')
     counts = rle['counts']
     if isinstance(counts, str):
-        lengths = compressed_counts(counts)
+        lengths = compressed_counts(counts.encode()).tolist()
     elif isinstance(counts, list) and all(type(count) is int for count in counts):
         lengths = counts
     else:
@@ -135,13 +135,13 @@ def _check_run_lengths(rle: dict, height: int, width: int) -> CheckedMask:
     return CheckedMask(rle, (x, y, x + box_width, y + box_height))
 
 
-def compressed_counts(text: str) -> list[int]:
+def compressed_counts(text: bytes) -> np.ndarray:
     """Return the run lengths in COCO's compressed string; see `run_lengths`.
 
     Raises:
         UnusableMaskError: it is no such string.
     """
-    digits = np.frombuffer(text.encode(), np.uint8).astype(np.int64) - ord('0')
+    digits = np.frombuffer(text, np.uint8).astype(np.int64) - ord('0')
     last = digits < 32
     if not len(digits) or digits.min() < 0 or digits.max() > 63 or not last[-1]:
         raise UnusableMaskError('with RLE whose counts are no string of COCO')
@@ -149,4 +149,4 @@ def compressed_counts(text: str) -> list[int]:
     longest = max(ends[0] + 1, (ends[1:] - ends[:-1]).max(initial=0))
     if longest > 7:  # beyond the 32 bits of a length
         raise UnusableMaskError('with RLE whose counts are no string of COCO')
-    return run_lengths(text).tolist()
+    return run_lengths(text)

@@ -75,7 +75,7 @@ def _missing_data(cfg: Config, stage: str) -> Iterator[str]:
         ann_file = _in_root(dataset, dataset.get('ann_file', ''))
         kind = _class_of(dataset).ANN_FILE
         paths.append((ann_file, kind, dataset.get('backend_args')))
-        paths.append((folder, 'image folder', _image_backend(dataset)))
+        paths.append((folder, 'image folder', image_backend(dataset)))
     if stage != 'train':
         metrics = metrics_of(cfg.get(f'{stage}_evaluator'))
         coco = (metric for metric in metrics if is_a(metric, METRICS, CocoMetric))
@@ -114,7 +114,7 @@ def _in_root(dataset: Mapping, path: str) -> str:
     return str(join_path(root, path)) if root and not is_abs(path) else path
 
 
-def _image_backend(dataset: Mapping) -> dict | None:
+def image_backend(dataset: Mapping) -> dict | None:
     """Return the `backend_args` that a data set's images are read with."""
     for step in dataset.get('pipeline') or ():
         if isinstance(step, Mapping) and is_a(step, TRANSFORMS, LoadImageFromFile):

@@ -5,16 +5,18 @@ What it saves is whole: see `mmdet.engine.checkpoint.aside`.
 
 import errno
 import inspect
+import re
 import shutil
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import torch.distributed as dist
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.runner import BaseLoop
+from mmengine.runner import BaseLoop, CheckpointLoader
 from mmengine.runner import Runner as MMEngineRunner
 from mmengine.visualization import Visualizer
 from torch import nn
@@ -24,7 +26,7 @@ from torch.utils.data import DataLoader
 from mmdet.errors import UserError
 from mmdet.models.detectors import SOLO
 
-from .checkpoint import checkpoint_to_resume
+from .checkpoint import check_fit, checkpoint_to_resume, load_what_fits
 from .checkpoint.aside import is_local, written_aside
 from .compiling import compile_network, naming_compilation
 from .console import arrange_handlers
@@ -73,7 +75,7 @@ class Runner(MMEngineRunner):
         """Return the visualizer, with all that its backends import.
 
         Raises:
-            UserError: a backend's package is not installed.
+            UserError: a backend's package is not installed, or it refuses to begin.
         """
         names = _backend_names(visualizer) if isinstance(visualizer, Mapping) else []
         built = super().build_visualizer(visualizer)
@@ -83,6 +85,11 @@ class Runner(MMEngineRunner):
                 _ = backend and backend.experiment
             except ImportError as error:
                 raise UserError(f'visualizer: {name} needs another package: {error}') from None
+            except OSError:
+                raise
+            except Exception as error:  # of another library: want of an account, of a server, ...
+                reason = ' '.join(str(error).split())
+                raise UserError(f'visualizer: {name} does not begin: {reason}') from None
         return built
 
     def register_default_hooks(self, hooks: dict[str, Hook | dict] | None = None) -> None:
@@ -137,6 +144,39 @@ class Runner(MMEngineRunner):
             self._resume = self._load_from is not None
         super().load_or_resume()
 
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = 'cpu',
+        strict: bool = False,
+        revise_keys: Sequence[tuple[str, str]] = (),
+    ) -> dict:
+        """Load a checkpoint's weights; what does not fit begins anew, which the log says.
+
+        Args:
+            filename: a path, an address, or a name of published weights.
+            map_location: as `torch.load` takes it.
+            strict: refuse a checkpoint that does not fit wholly.
+            revise_keys: (regular expression, replacement), applied to the names.
+
+        Returns:
+            All that the checkpoint holds.
+
+        Raises:
+            UserError: nothing of it fits, or with `strict` not all.
+        """
+        content = CheckpointLoader.load_checkpoint(filename, map_location)
+        for pattern, replacement in revise_keys:
+            renamed = {re.sub(pattern, replacement, k): v for k, v in content['state_dict'].items()}
+            content['state_dict'] = renamed
+        if strict:
+            check_fit(self.model, filename, content=content)
+        self.call_hook('after_load_checkpoint', checkpoint=content)
+        left_out = load_what_fits(self.model, content['state_dict'], filename)
+        self._has_loaded = True
+        self.logger.info(left_out or f'Load checkpoint from {filename}')
+        return content
+
     def save_checkpoint(
         self,
         out_dir: str,
@@ -181,8 +221,10 @@ class Runner(MMEngineRunner):
         """Train; an error of a full disk, or one that is gone, names the work directory.
 
         Raises:
+            UserError: batch norms are to agree between processes that have no GPU.
             Stopped: a signal stopped the training, see `mmdet.engine.signals`.
         """
+        _check_sync_bn(self.model)
         with (
             ending_with_others(),
             _naming_disk(self.work_dir),
@@ -195,6 +237,17 @@ class Runner(MMEngineRunner):
         """Test; an error of a full disk, or one that is gone, names the work directory."""
         with _naming_disk(self.work_dir):
             return super().test()
+
+
+def _check_sync_bn(model: nn.Module) -> None:
+    """Complain of what torch would refuse in the first step."""
+    if device_of(model).type != 'cpu' or not dist.is_initialized():
+        return
+    if any(isinstance(module, nn.SyncBatchNorm) for module in model.modules()):
+        raise UserError(
+            "sync_bn='torch' is for GPUs: torch's SyncBatchNorm does not train on a CPU; "
+            'leave it out: --cfg-options sync_bn=None'
+        )
 
 
 def _named(loop: BaseLoop | dict, kind: str) -> BaseLoop | dict:

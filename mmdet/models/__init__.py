@@ -1,6 +1,6 @@
 """The SOLO family: backbones, necks, heads, losses and the detector that joins them."""
 
-from .backbones import ResNet, TIMMBackbone
+from .backbones import ResNet, ResNetV1d, SwinTransformer, TIMMBackbone
 from .data_preprocessor import BatchFixedSizePad, DetDataPreprocessor
 from .detectors import SOLO, DetTTAModel
 from .heads import (
@@ -10,11 +10,13 @@ from .heads import (
     SOLOHead,
     SOLOV2Head,
 )
+from .layers import ExpMomentumEMA
 from .losses import DiceLoss, FocalLoss
-from .necks import FPN
+from .necks import FPN, PAFPN
 
 __all__ = [
     'FPN',
+    'PAFPN',
     'SOLO',
     'BaseSOLOHead',
     'BatchFixedSizePad',
@@ -23,9 +25,12 @@ __all__ = [
     'DetDataPreprocessor',
     'DetTTAModel',
     'DiceLoss',
+    'ExpMomentumEMA',
     'FocalLoss',
     'ResNet',
+    'ResNetV1d',
     'SOLOHead',
     'SOLOV2Head',
+    'SwinTransformer',
     'TIMMBackbone',
 ]

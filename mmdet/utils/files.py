@@ -2,9 +2,12 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from mmdet.errors import UserError
+
+_END = 4096  # bytes at either end of a file, in which the mark of who made it is
 
 
 def check_folder(folder: Path) -> None:
@@ -21,6 +24,37 @@ def check_folder(folder: Path) -> None:
         raise UserError(
             f'folder {folder} cannot be written: {error.strerror}; name another place'
         ) from None
+
+
+def check_target(option: str, target: str | None, *, is_ours: Callable[[bytes], bool]) -> None:
+    """See that a file can be written, and that nothing of somebody else's is written over.
+
+    Args:
+        option: that names the file.
+        target: the file; None is none.
+        is_ours: tells from the first and the last 4 KiB of a file whether the command made it.
+
+    Raises:
+        UserError: it is a folder, was made by something else, or its folder cannot be written.
+    """
+    if target is None:
+        return
+    path = Path(target)
+    if path.is_dir():
+        raise UserError(f'{option} {target} is a folder: name a file in it')
+    if path.exists() and not is_ours(_ends(path)):
+        raise UserError(
+            f'{option} {target} exists, and was not made by this command: name another file, or '
+            'remove it'
+        )
+    check_folder(path.absolute().parent)
+
+
+def _ends(path: Path) -> bytes:
+    with path.open('rb') as file:
+        head = file.read(_END)
+        file.seek(max(len(head), path.stat().st_size - _END))
+        return head + file.read(_END)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -78,26 +78,26 @@ def check_window() -> None:
     Raises:
         UserError: it cannot, for want of a display or of a toolkit for windows.
     """
+    if why := why_no_window():
+        raise UserError(
+            f'show=True cannot open a window ({why}): it takes a display and a toolkit such as tk '
+            'or PyQt; without one, have the pictures written to a folder'
+        )
+
+
+def why_no_window() -> str | None:
+    """Return why matplotlib cannot open a window; None if it can.
+
+    It chooses now what it draws with, if it has not.
+    """
+    # Importing these takes a second that only those need who look at windows.
+    from matplotlib import pyplot
     from matplotlib.backends.registry import BackendFilter, backend_registry
 
-    backend = _backend()
-    if backend.lower() in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE):
-        raise UserError(_message(f'matplotlib draws with {backend}'))
-
-
-def _backend() -> str:
-    """Return the name of what matplotlib draws with; it chooses now, if it has not."""
-    # Importing this takes a second that only those need who look at windows.
-    from matplotlib import pyplot
-
     try:
-        return pyplot.get_backend()
+        backend = pyplot.get_backend()
     except ImportError as error:
-        raise UserError(_message(str(error))) from None
-
-
-def _message(why: str) -> str:
-    return (
-        f'show=True cannot open a window ({why}): it takes a display and a toolkit such as tk or '
-        'PyQt; without one, have the pictures written to a folder'
-    )
+        return str(error)
+    if backend.lower() in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE):
+        return f'matplotlib draws with {backend}'
+    return None

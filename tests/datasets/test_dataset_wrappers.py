@@ -1,11 +1,17 @@
 """Our wrapper and mmengine's, built from configs as in training."""
 
+import math
+import os
+
 import numpy as np
 import pytest
 from mmengine.dataset import DefaultSampler
 
-from mmdet.datasets import AspectRatioBatchSampler, MultiImageMixDataset
+from mmdet.datasets import AspectRatioBatchSampler, ClassAwareSampler, MultiImageMixDataset
+from mmdet.datasets.dataset_wrappers import innermost
+from mmdet.datasets.recording import record
 from mmdet.datasets.shapes import CLASSES
+from mmdet.engine.hooks.visualization_hook import common_folder
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 from tests.datasets.transforms.results import results_of
@@ -42,42 +48,90 @@ def balanced(dataset: dict, oversample_thr: float = 1e-3) -> dict:
     return dict(type='ClassBalancedDataset', dataset=dataset, oversample_thr=oversample_thr)
 
 
+def twice(dataset: dict) -> dict:
+    return joined(dataset, dataset)
+
+
+def frequent(dataset: dict) -> dict:
+    return balanced(dataset, 0.6)
+
+
+def balanced_of(images: list[int], labels: list[list[int]]) -> list[int]:
+    """Return the images of `frequent`, by the formula of the paper."""
+    share = {
+        label: sum(label in labels[i] for i in images) / len(images)
+        for label in range(len(CLASSES))
+    }
+    factors = [max([1, *(np.sqrt(0.6 / share[each]) for each in labels[i])]) for i in images]
+    return [i for i, factor in zip(images, factors, strict=True) for _ in range(math.ceil(factor))]
+
+
+# A wrapper, and which images it makes of some.
+WRAPPERS = {
+    mixed: lambda images, labels: images,
+    repeated: lambda images, labels: images * 2,
+    twice: lambda images, labels: images * 2,
+    frequent: balanced_of,
+}
+
+
+@pytest.mark.parametrize('inner', WRAPPERS)
+@pytest.mark.parametrize('outer', WRAPPERS)
+def test_wrappers_are_data_sets_in_any_nesting(shapes_root, inner, outer):
+    plain = DATASETS.build(shapes(shapes_root))
+    infos = [plain.get_data_info(index) for index in range(12)]
+    labels = [plain.get_cat_ids(index) for index in range(12)]
+    assert any(labels)
+    images = WRAPPERS[outer](WRAPPERS[inner](list(range(12)), labels), labels)
+
+    dataset = DATASETS.build(outer(inner(shapes(shapes_root))))
+    numbers = range(len(dataset))
+    assert [dataset.get_data_info(n)['img_id'] for n in numbers] == [
+        infos[image]['img_id'] for image in images
+    ]
+    assert [dataset.get_cat_ids(n) for n in numbers] == [labels[image] for image in images]
+    assert dataset[len(dataset) - 1]['img_id'] == infos[images[-1]]['img_id']
+    assert dataset.metainfo['classes'] == CLASSES
+    batches = list(AspectRatioBatchSampler(DefaultSampler(dataset, seed=0), batch_size=3))
+    assert sorted(index for batch in batches for index in batch) == list(numbers)
+    assert any(labels[images[n]] == [] for n in numbers) or set(ClassAwareSampler(dataset, seed=0))
+
+    assert {each.ann_file for each in innermost(dataset)} == {plain.ann_file}
+    assert common_folder(dataset) == os.path.dirname(infos[0]['img_path'])
+    stages = record(dataset)
+    _ = dataset[0]
+    assert stages[0][0].name == 'LoadImageFromFile'
+
+
+@pytest.mark.parametrize('wrap', WRAPPERS)
+def test_what_is_known_of_files_alone_is_known_when_they_are_read(shapes_root, wrap):
+    """Some formats learn their classes from their files, which may be read late."""
+    config = wrap(shapes(shapes_root, lazy_init=True)) | dict(lazy_init=True)
+    dataset = DATASETS.build(config)
+    (*_, inner) = innermost(dataset)
+    assert not inner._fully_initialized
+    for each in innermost(dataset):
+        each._metainfo['classes'] = ('late',)
+        each.METAINFO = {}
+    assert dataset.metainfo['classes'] == ('late',)
+
+
 @pytest.mark.parametrize(
-    ('wrap', 'length'),
+    ('metainfo', 'complaint'),
     [
-        (mixed, 12),
-        (repeated, 24),
-        (lambda dataset: mixed(repeated(dataset)), 24),
-        (lambda dataset: repeated(mixed(dataset)), 24),
-        (lambda dataset: joined(dataset, mixed(dataset)), 24),
-        (lambda dataset: mixed(joined(dataset, repeated(dataset))), 36),
-        (balanced, 12),
-        (lambda dataset: balanced(repeated(dataset)), 24),
-        (lambda dataset: repeated(balanced(dataset)), 24),
-        (lambda dataset: balanced(mixed(dataset)), 12),
-        (lambda dataset: mixed(balanced(dataset)), 12),
-        (lambda dataset: balanced(joined(dataset, repeated(dataset))), 36),
-        (lambda dataset: joined(balanced(dataset), dataset), 24),
+        (
+            dict(classes=('ring',)),
+            r"datasets\.1 has classes \('ring',\), and datasets\.0 has \('ellipse', .* in both$",
+        ),
+        (dict(palette=[(1, 2, 3)]), "datasets.1 has palette .* None: .*ignore_keys='palette'"),
     ],
 )
-def test_wrappers_are_data_sets(shapes_root, wrap, length):
-    dataset, inner = DATASETS.build(wrap(shapes(shapes_root))), DATASETS.build(shapes(shapes_root))
-    assert len(dataset) == length
-    assert dataset.metainfo['classes'] == CLASSES
-    assert dataset.get_data_info(length - 1)['img_id'] == inner.get_data_info(11)['img_id']
-    batches = list(AspectRatioBatchSampler(DefaultSampler(dataset, seed=0), batch_size=3))
-    assert sorted(index for batch in batches for index in batch) == list(range(length))
-    assert dataset[length - 1]['img_id'] == inner[11]['img_id']
-
-
-@pytest.mark.parametrize(
-    'wrap', [repeated, mixed, joined, lambda dataset: joined(dataset, mixed(repeated(dataset)))]
-)
-def test_wrappers_know_the_labels_in_an_image(shapes_root, wrap):
-    dataset, inner = DATASETS.build(wrap(shapes(shapes_root))), DATASETS.build(shapes(shapes_root))
-    found = [dataset.get_cat_ids(index) for index in range(len(dataset))]
-    assert found == [inner.get_cat_ids(index % 12) for index in range(len(dataset))]
-    assert any(found)
+def test_data_sets_that_differ_are_not_joined(shapes_root, metainfo, complaint):
+    other = shapes(shapes_root, metainfo=metainfo)
+    with pytest.raises(UserError, match=complaint):
+        DATASETS.build(joined(shapes(shapes_root), other))
+    config = joined(shapes(shapes_root), other) | dict(ignore_keys=list(metainfo))
+    assert DATASETS.build(config).metainfo['classes'] == CLASSES
 
 
 def test_images_of_rare_classes_are_seen_more_often(shapes_root):

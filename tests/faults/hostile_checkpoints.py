@@ -136,6 +136,11 @@ FILES: dict[str, tuple[Callable[[Path, Path], None], str, str]] = {
         '.pth',
         'it is a pickle that torch did not write',
     ),
+    "Paddle's": (
+        lambda path, canary: path.write_bytes(_nested(canary)),
+        '.pdparams',
+        r"asks for 'posix\.system'",
+    ),
     'torchscript': (_torchscript, '.pth', 'is a TorchScript program, which is code'),
     'compressed': (_compressed, '.pth', 'is compressed, and would unpack to'),
     'renamed': (

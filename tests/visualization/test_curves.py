@@ -1,8 +1,9 @@
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from mmdet.visualization.curves import curves_figure, draw_curves
+from mmdet.visualization.curves import Line, Panel, curves_figure, draw_curves, fill_figure
 
 # The first colours of matplotlib's cycle, as OpenCV reads them
 BLUE, ORANGE = (180, 119, 31), (14, 127, 255)
@@ -41,3 +42,13 @@ def test_the_picture_shows_them(tmp_path):
     empty = cv2.imread(str(path))
     assert empty.shape == picture.shape
     assert not (empty == BLUE).all(-1).any()
+
+
+def test_a_panel_begins_at_zero_unless_there_is_less():
+    above, below = Line('a', [1, 2], [3.0, float('nan')]), Line('b', [1, 2], [-1.0, 3.0])
+    figure = Figure()
+    fill_figure(figure, [Panel('', 'epoch', '', [above]), Panel('', 'epoch', '', [above, below])])
+    first, second = figure.axes
+    assert first.get_ylim()[0] == 0
+    assert second.get_ylim()[0] < -1
+    assert all(tick == int(tick) for tick in first.get_xticks())

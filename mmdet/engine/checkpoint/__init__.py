@@ -5,7 +5,7 @@ and whatever it was made by, its weights end up under our names in `state_dict`.
 """
 
 from .embedded_config import embedded_config
-from .fit import check_fit
+from .fit import check_fit, load_what_fits
 from .layouts import known_layouts, unknown_names
 from .plain import from_plain, to_plain
 from .read import read_checkpoint
@@ -22,6 +22,7 @@ __all__ = [
     'load_from_local',
     'load_from_openmmlab',
     'load_from_torchvision',
+    'load_what_fits',
     'read_checkpoint',
     'to_plain',
     'unknown_names',

@@ -9,7 +9,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
+
+from mmdet.errors import UserError
 
 OUR_TITLE = 'mmdetection 2.x and 3.x'
 _OUR_NAMES = re.compile(
@@ -26,7 +29,7 @@ class Layout(NamedTuple):
         title: for messages.
         mark: regular expression; a name that it finds gives the layout away.
         renames: (regular expression, replacement), applied one after the other; a name that
-            becomes empty is dropped.
+            becomes empty is dropped. Names that become one must stand for the same weights.
     """
 
     title: str
@@ -38,6 +41,12 @@ def _place_in_tower(match: re.Match) -> str:
     """Return `0.conv.` for `0.`, `0.gn.` for `1.`, `1.conv.` for `3.`: conv, norm, ReLU in turn."""
     index, part = divmod(int(match['index']), 3)
     return f'{match["tower"]}{index}.{("conv", "gn", "relu")[part]}.'
+
+
+def _block(match: re.Match) -> str:
+    """Return `layer3.1.` for `res4.res4b.`, and for `res4.res4b1.` of deeper networks."""
+    letter, number = match['block'][0], match['block'][1:]
+    return f'layer{int(match["stage"]) - 1}.{number or ord(letter) - ord("a")}.'
 
 
 LAYOUTS = (
@@ -81,6 +90,50 @@ LAYOUTS = (
         ),
     ),
     Layout(
+        title="PaddleDetection's ResNet-vd",  # with a pooling first in each shortcut
+        mark=r'^backbone\.conv1\.conv1_1\.',
+        renames=(
+            *(
+                (rf'^backbone\.conv1\.conv1_{i + 1}\.{part}\.', f'backbone.stem.{3 * i + place}.')
+                for i in range(3)
+                for place, part in enumerate(('conv', 'norm'))
+            ),
+            (r'\.short\.(conv\.)?norm\.', '.downsample.2.'),
+            (r'\.short\.(conv\.)?conv\.', '.downsample.1.'),
+        ),
+    ),
+    Layout(
+        title="PaddleDetection's SOLOv2",
+        mark=r'^solov2_head\.bbox_head\.',
+        renames=(
+            (r'\._mean$', '.running_mean'),
+            (r'\._variance$', '.running_var'),
+            (r'^backbone\.conv1\.conv1\.conv\.', 'backbone.conv1.'),
+            (r'^backbone\.conv1\.conv1\.norm\.', 'backbone.bn1.'),
+            (r'(?<=^backbone\.)res(?P<stage>\d)\.res\d(?P<block>[a-z]\d*)\.', _block),
+            (r'\.short\.conv\.', '.downsample.0.'),
+            (r'\.short\.norm\.', '.downsample.1.'),
+            *((rf'\.branch2{each}\.conv\.', f'.conv{i + 1}.') for i, each in enumerate('abc')),
+            *((rf'\.branch2{each}\.norm\.', f'.bn{i + 1}.') for i, each in enumerate('abc')),
+            (r'\.branch2b\.conv_offset\.', '.conv2.conv_offset.'),
+            *(
+                (rf'^neck\.fpn_inner_res{i + 2}_sum(_lateral)?\.', f'neck.lateral_convs.{i}.conv.')
+                for i in range(4)
+            ),
+            *((rf'^neck\.fpn_res{i + 2}_sum\.', f'neck.fpn_convs.{i}.conv.') for i in range(4)),
+            # The predicting convolutions stand twice in a file, under a name of either kind.
+            (r'^mask_head\.(conv_pre_feat\d\.)?mask_feat_head\.', 'mask_head.mask_feature_head.'),
+            (r'^mask_head\.mask_feature_head\.conv_pred\.0\.', 'mask_head.conv_pred.'),
+            (r'^mask_head\.conv_pred\.', 'mask_head.mask_feature_head.conv_pred.'),
+            (r'^solov2_head\.(bbox_head\.)?solo_cate\.', 'mask_head.conv_cls.'),
+            (r'^solov2_head\.(bbox_head\.)?solo_kernel\.', 'mask_head.conv_kernel.'),
+            (r'^solov2_head\.bbox_head\.cate_convs\.', 'mask_head.cls_convs.'),
+            (r'^solov2_head\.bbox_head\.kernel_convs\.', 'mask_head.kernel_convs.'),
+            (r'^(mask_head\..+\.conv\.)conv_dcn\.', r'\1'),
+            (r'^(mask_head\..+\.)norm\.', r'\1gn.'),
+        ),
+    ),
+    Layout(
         title="early mmcv's deformable convolutions",
         mark=r'\.\d+\.conv2?_offset\.',
         renames=((r'(\.\d+\.conv2?)_offset\.', r'\1.conv_offset.'),),
@@ -93,11 +146,20 @@ LAYOUTS = (
 )
 
 
-def to_our_names(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+def to_our_names(
+    weights: Mapping[str, Tensor], *, source: str
+) -> tuple[dict[str, Tensor], list[str]]:
     """Rename the parameters of every layout that is recognised.
+
+    Args:
+        weights: by the names that they have in a file.
+        source: the file, for messages.
 
     Returns:
         The weights, and for each recognised layout its title and how many names changed.
+
+    Raises:
+        UserError: two names stand for one parameter, and not for the same values.
     """
     recognised = []
     for layout in LAYOUTS:
@@ -105,8 +167,21 @@ def to_our_names(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list
             names = {name: _rename(name, layout) for name in weights}
             changed = sum(old != new for old, new in names.items())
             recognised.append(f'{layout.title}: {changed} of its {len(names)} names changed')
-            weights = {names[name]: value for name, value in weights.items() if names[name]}
+            weights = _renamed(weights, names, source)
     return dict(weights), recognised
+
+
+def _renamed(
+    weights: Mapping[str, Tensor], names: Mapping[str, str], source: str
+) -> dict[str, Tensor]:
+    renamed: dict[str, Tensor] = {}
+    for old, value in weights.items():
+        new = names[old]
+        if new in renamed and not torch.equal(renamed[new], value):
+            raise UserError(f'{source} holds {new} twice, and as {old} it is not the same')
+        if new:
+            renamed[new] = value
+    return renamed
 
 
 def _rename(name: str, layout: Layout) -> str:

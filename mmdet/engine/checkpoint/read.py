@@ -26,7 +26,7 @@ def read_checkpoint(
     """Read a checkpoint file and give its weights our names.
 
     Args:
-        filename: what `torch.save` or safetensors wrote.
+        filename: what `torch.save`, safetensors or PaddlePaddle wrote.
         map_location: where the tensors go.
         trust: unpickle everything, which runs whatever code the file holds.
         lazily: leave the tensors in the file until they are used, and do not compare checksums.
@@ -39,7 +39,7 @@ def read_checkpoint(
     """
     path = Path(filename).expanduser()
     content = read_file(path, map_location=map_location, trust=trust, lazily=lazily)
-    weights, recognised = to_our_names(_weights(content))
+    weights, recognised = to_our_names(_weights(content), source=filename)
     if not weights and 'state_dict' not in content:
         raise UserError(f'{filename} is not a checkpoint: it holds no weights')
     for layout in recognised:

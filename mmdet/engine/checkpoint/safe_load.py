@@ -14,7 +14,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from mmdet.errors import Remedy, UserError
+from mmdet.utils.placeholder import Placeholder
 
+from . import pdparams
 from .archive import check_archive
 from .json_text import META, from_json
 
@@ -35,19 +37,6 @@ _NAMES_IN_CHECKPOINTS = (
 _MAY_LOSE_ITEMS = ('message_hub', 'meta', 'param_schedulers')
 
 
-class Placeholder:
-    """Takes the place of an object that a checkpoint asks for, and does nothing at all."""
-
-    def __new__(cls, *_: object) -> 'Placeholder':
-        return super().__new__(cls)
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def __setstate__(self, _: object) -> None:
-        pass
-
-
 @cache
 def log_once(message: str) -> None:
     """Log a message, but not again in this process: a run reads a checkpoint more than once."""
@@ -61,7 +50,7 @@ def read_file(
     trust: bool = False,
     lazily: bool = False,
 ) -> dict[str, object]:
-    """Read a `.safetensors` file, or one that `torch.save` wrote.
+    """Read a `.safetensors` file, PaddlePaddle's `.pdparams`, or one that `torch.save` wrote.
 
     Tensors and plain values are taken. mmengine's log histories and the few other objects that
     its runner pickles are left out, with one line in the log.
@@ -81,6 +70,8 @@ def read_file(
         raise UserError(f'checkpoint {path} does not exist')
     if path.suffix == '.safetensors':
         return _read_safetensors(path, map_location=map_location)
+    if path.suffix == pdparams.SUFFIX:
+        return dict(pdparams.read_pdparams(path, map_location=map_location))
     kind = _kind(path)
     if kind == 'archive' and not trust:
         check_archive(path, checksums=not lazily)

@@ -48,14 +48,31 @@ def load_from_openmmlab(filename: str, map_location: str | torch.device | None) 
 
     The names and addresses are those in mmengine's list.
     """
-    published, renamed = (
-        json.loads(files('mmengine.hub').joinpath(f'{name}.json').read_text())
-        for name in ('openmmlab', 'deprecated')
-    )
     name = filename.partition('://')[2]
-    name = renamed.get(name, name)
-    if name not in published:
-        raise UserError(
-            f'OpenMMLab publishes no weights {name!r}; it does {", ".join(sorted(published))}'
-        )
-    return load_from_http(published[name], map_location)
+    name = _hub('deprecated').get(name, name)
+    return load_from_http(_published(name, 'openmmlab'), map_location)
+
+
+@CheckpointLoader.register_scheme(prefixes='mmcls://', force=True)
+def load_from_mmcls(filename: str, map_location: str | torch.device | None) -> dict:
+    """Load the backbone of a classifier that OpenMMLab publishes, `mmcls://resnet50_v1d`.
+
+    The names and addresses are those in mmengine's list.
+    """
+    url = _published(filename.removeprefix('mmcls://'), 'mmcls')
+    weights = load_from_http(url, map_location)['state_dict']
+    prefix = 'backbone.'
+    kept = {key.removeprefix(prefix): weights[key] for key in weights if key.startswith(prefix)}
+    return dict(state_dict=kept)
+
+
+def _hub(name: str) -> dict[str, str]:
+    return json.loads(files('mmengine.hub').joinpath(f'{name}.json').read_text())
+
+
+def _published(name: str, hub: str) -> str:
+    urls = _hub(hub)
+    if name not in urls:
+        known = ', '.join(sorted(urls))
+        raise UserError(f'OpenMMLab publishes no weights {name!r}; it does {known}')
+    return urls[name]

@@ -29,7 +29,7 @@ from mmdet.registry import (
     VISUALIZERS,
 )
 
-from .loaders import check_loader
+from .loaders import check_end, check_loader
 from .objects import Place, check_object, check_values
 from .parts import datasets_of, is_a, metainfo_of, metrics_of
 from .signature import arguments_of, suggestion
@@ -122,6 +122,7 @@ def _problems(cfg: Mapping) -> Iterator[str]:
         # Of a value of the wrong kind there is nothing more to say.
         if isinstance(cfg.get(key), Mapping | list | tuple):
             yield from check(cfg[key], key)
+    yield from check_end(cfg)
     yield from _check_num_classes(cfg)
     yield from _check_truth(cfg)
 

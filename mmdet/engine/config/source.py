@@ -18,6 +18,15 @@ def config_text(settings: Mapping[str, object], *, base: str, head: str) -> str:
         head: the comment in the first lines.
     """
     lines = [*(f'# {line}' for line in head.splitlines()), f'_base_ = {base!r}', '']
+    return '\n'.join(lines) + f'\n{settings_text(settings)}'
+
+
+def settings_text(settings: Mapping[str, object]) -> str:
+    """Return the text of plain values, by the names at the top of a config, a name a line.
+
+    Of several that are the same and not short, the later ones name the first.
+    """
+    lines: list[str] = []
     written: dict[str, str] = {}
     for name, value in settings.items():
         source = source_of(value, room=_WIDTH - len(name) - len(' = '))

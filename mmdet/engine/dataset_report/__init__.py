@@ -5,6 +5,6 @@
 """
 
 from .collect import MADE_BY, Report, collect
-from .page import MARK, page_of
+from .page import page_of
 
-__all__ = ['MADE_BY', 'MARK', 'Report', 'collect', 'page_of']
+__all__ = ['MADE_BY', 'Report', 'collect', 'page_of']

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mmdet.datasets.findings import LEFT_OUT
+from mmdet.engine.report_page.words import of_all
 
 FEW_IMAGES = 10
 """A class in fewer images of a training is rare."""
@@ -78,7 +79,8 @@ def _of_files(part: dict) -> Iterator[Amiss]:
     yield Amiss(
         3,
         share,
-        f'{_of(files["unusable"], files["looked_at"], "images")} of {part["name"]} cannot be used.',
+        f'{of_all(files["unusable"], files["looked_at"], "images")} of {part["name"]} cannot be '
+        'used.',
         f'{then} Put the files right, or take them out of the annotations.',
         'files',
     )
@@ -92,7 +94,7 @@ def _of_annotations(part: dict) -> Iterator[Amiss]:
         yield Amiss(
             2,
             left_out / (left_out + total),
-            f'{_of(left_out, left_out + total, "annotations")} of {name} cannot be used and are '
+            f'{of_all(left_out, left_out + total, "annotations")} of {name} cannot be used and are '
             'left out: what they outline is learned to be background.',
             'mmdet-solo check-coco names each of them.'
             if part['is_coco']
@@ -103,7 +105,7 @@ def _of_annotations(part: dict) -> Iterator[Amiss]:
         yield Amiss(
             2,
             part['crowds'] / total,
-            f'{_of(part["crowds"], total, "objects")} of {name} are marked iscrowd, from which '
+            f'{of_all(part["crowds"], total, "objects")} of {name} are marked iscrowd, from which '
             'nothing is learned.',
             'Annotation programs mark painted masks so: write iscrowd 0 where they are objects.',
             'annotations',
@@ -113,7 +115,7 @@ def _of_annotations(part: dict) -> Iterator[Amiss]:
         yield Amiss(
             1,
             empty / part['images'],
-            f'{_of(empty, part["images"], "images")} of {name} have no object.',
+            f'{of_all(empty, part["images"], "images")} of {name} have no object.',
             'If objects are in them, they are learned to be background: annotate them.',
             'images',
         )
@@ -125,7 +127,7 @@ def _of_masks(part: dict) -> Iterator[Amiss]:
         yield Amiss(
             2,
             part['tiny_masks'] / objects,
-            f'{_of(part["tiny_masks"], objects, "objects")} of {name} have masks of less than '
+            f'{of_all(part["tiny_masks"], objects, "objects")} of {name} have masks of less than '
             '8 x 8 pixels in the network input: little can be learned of their shape.',
             'Enlarge the scale of Resize, or cut the images into tiles.',
             'objects',
@@ -134,8 +136,8 @@ def _of_masks(part: dict) -> Iterator[Amiss]:
         yield Amiss(
             2,
             part['empty_masks'] / objects,
-            f'{_of(part["empty_masks"], objects, "objects")} of {name} have no pixel left in the '
-            'input, and are not learned.',
+            f'{of_all(part["empty_masks"], objects, "objects")} of {name} have no pixel left in '
+            'the input, and are not learned.',
             'Enlarge the scale of Resize.',
             'objects',
         )
@@ -143,7 +145,7 @@ def _of_masks(part: dict) -> Iterator[Amiss]:
         yield Amiss(
             1,
             part['huge_masks'] / objects,
-            f'{_of(part["huge_masks"], objects, "objects")} of {name} cover more than half of '
+            f'{of_all(part["huge_masks"], objects, "objects")} of {name} cover more than half of '
             'their image.',
             'If these are the background or whole pictures, they are no objects to learn.',
             'objects',
@@ -165,7 +167,7 @@ def _of_grid(part: dict) -> Iterator[Amiss]:
         yield Amiss(
             2,
             grid['in_no_range'] / objects,
-            f'{_of(grid["in_no_range"], objects, "objects")} of {name} are in the range of no '
+            f'{of_all(grid["in_no_range"], objects, "objects")} of {name} are in the range of no '
             f'level ({sizes}), and cannot be {verb}.',
             'Change scale_ranges of model.mask_head, or the scale of Resize; mmdet-solo fit-grid '
             'proposes both.',
@@ -175,8 +177,8 @@ def _of_grid(part: dict) -> Iterator[Amiss]:
         yield Amiss(
             2,
             grid['lost_to_others'] / objects,
-            f'{_of(grid["lost_to_others"], objects, "objects")} of {name} lose all their cells to '
-            f'others, and cannot be {verb}.',
+            f'{of_all(grid["lost_to_others"], objects, "objects")} of {name} lose all their cells '
+            f'to others, and cannot be {verb}.',
             'Raise num_grids of model.mask_head, or the scale of Resize with scale_ranges; '
             'mmdet-solo fit-grid proposes them.',
             'grid',
@@ -196,8 +198,8 @@ def _of_twins(pair: dict) -> Iterator[Amiss]:
     yield Amiss(
         3 if is_train else 1,
         pair['twins'] / pair['images'],
-        f'{_of(pair["twins"], pair["images"], "images")} of {few} are nearly the same in {many}: '
-        f'{why}.',
+        f'{of_all(pair["twins"], pair["images"], "images")} of {few} are nearly the same in '
+        f'{many}: {why}.',
         f'Take them out of {"train" if is_train else "one of the two"}; of videos and series, '
         'divide whole ones.',
         'twins',
@@ -281,31 +283,6 @@ def _counts(parts: Sequence[dict], *stages: str) -> dict[str, int]:
             for each in part['classes']:
                 counts[each['name']] = counts.get(each['name'], 0) + each['images']
     return counts
-
-
-def _of(number: int, total: int, what: str) -> str:
-    """Say a number of some, and its share.
-
-    Examples:
-        >>> _of(3, 400, 'images')
-        '3 of 400 images (0.8 %)'
-    """
-    return f'{number:,} of {total:,} {what} ({percent(number / total)})'
-
-
-def percent(share: float) -> str:
-    """Return a share as text, exact enough that few are not none, and most are not all.
-
-    Examples:
-        >>> percent(0.00004), percent(0.25), percent(0.9999), percent(1.0)
-        ('< 0.1 %', '25 %', '99.99 %', '100 %')
-    """
-    if 0 < share < 0.001:
-        return '< 0.1 %'
-    digits = 2 if 0.999 < share < 1 else 1
-    # Nothing short of all is rounded to it.
-    percents = round(min(100 * share, 99.99 if share < 1 else 100), digits)
-    return f'{percents:g} %'
 
 
 def _classes_are(names: Sequence[str], where: str) -> str:

@@ -4,76 +4,50 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from .amiss import percent
-from .collect import MADE_BY, Report
-from .html import Html, Share, figures_of, heat_map, picture, section, table, tag, text
-from .style import CSS
-from .thumbnails import thumbnail
+from mmdet.engine.report_page import Section, page
+from mmdet.engine.report_page.frame import findings
+from mmdet.engine.report_page.html import (
+    Html,
+    Share,
+    figures_of,
+    heat_map,
+    long_table,
+    picture,
+    share_of,
+    table,
+    tag,
+    text,
+)
+from mmdet.engine.report_page.thumbnails import thumbnail
+from mmdet.engine.report_page.words import percent
 
-MARK = f'<meta name="generator" content="{MADE_BY}">'
-"""Stands in each page, by which it is told from other people's."""
+from .collect import MADE_BY, Report
+
 _PAIRS = 12  # of images in two parts that are shown
 _SIDE = 500  # of a thumbnail in pixels, twice of what it is shown at
-_ROWS = 100  # of a table of classes, before the others are hidden
 
 
 def page_of(report: Report) -> str:
     """Return the page."""
     figures = report.figures
     parts = figures['parts']
-    sections = [
-        section('amiss', 'What is amiss', _amiss(figures['amiss'])),
-        section('parts', 'The parts', *_parts(parts)),
-        section('annotations', 'Annotations', *_annotations(parts)),
-        section('files', 'Image files', *_files(figures)),
-        section('twins', 'Images in two parts', *_twins(report)),
-        section('classes', 'Classes', *_classes(parts)),
-        section('images', 'Images', *_images(parts)),
-        section('objects', 'Objects', *_objects(parts)),
-        section('grid', 'What the grid can learn', *_grid(report)),
-    ]
-    titles = dict(
-        parts='Parts',
-        annotations='Annotations',
-        files='Files',
-        twins='In two parts',
-        classes='Classes',
-        images='Images',
-        objects='Objects',
-        grid='Grid',
-    )
-    links = [tag('a', title, href=f'#{identifier}') for identifier, title in titles.items()]
-    return ''.join(
-        (
-            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
-            MARK,
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            tag('title', f'Data of {figures["config"]}'),
-            f'<style>{CSS}</style></head><body>',
-            tag('header', tag('h1', 'Data set report'), tag('p', figures['config'], class_='soft')),
-            tag('nav', *links),
-            tag('main', *sections),
-            '</body></html>\n',
-        )
-    )
-
-
-def _amiss(found: Sequence[dict]) -> Html:
-    if not found:
-        return tag('ol', tag('li', tag('b', 'Nothing is amiss.'), class_='none'))
-    return tag(
-        'ol',
-        *(
-            tag(
-                'li',
-                tag('b', each['said']),
-                each['remedy'],
-                Html(' '),
-                tag('a', 'Details', href=f'#{each["section"]}'),
-                class_=f'w{each["weight"]}',
-            )
-            for each in found
-        ),
+    amiss = findings(figures['amiss'], none='Nothing is amiss.')
+    return page(
+        title=f'Data of {figures["config"]}',
+        heading='Data set report',
+        subject=figures['config'],
+        made_by=MADE_BY,
+        sections=[
+            Section('amiss', 'What is amiss', [amiss]),
+            Section('parts', 'The parts', [*_parts(parts)], 'Parts'),
+            Section('annotations', 'Annotations', [*_annotations(parts)], 'Annotations'),
+            Section('files', 'Image files', [*_files(figures)], 'Files'),
+            Section('twins', 'Images in two parts', [*_twins(report)], 'In two parts'),
+            Section('classes', 'Classes', [*_classes(parts)], 'Classes'),
+            Section('images', 'Images', [*_images(parts)], 'Images'),
+            Section('objects', 'Objects', [*_objects(parts)], 'Objects'),
+            Section('grid', 'What the grid can learn', [*_grid(report)], 'Grid'),
+        ],
     )
 
 
@@ -173,20 +147,13 @@ def _classes(parts: Sequence[dict]) -> Iterator[Html]:
         for name in names
     ]
     yield tag('p', 'Objects of each class, and in how many images they are.', class_='soft')
-    yield from _long_table(_heads(parts), rows)
+    yield from long_table(_heads(parts), rows)
 
 
 def _class_cell(found: dict | None, largest: int) -> object:
     if found is None:
         return None
     return Share(found['objects'], found['objects'] / largest, f'in {found["images"]:,}')
-
-
-def _long_table(heads: Sequence[object], rows: Sequence[Sequence[object]]) -> Iterator[Html]:
-    yield table(heads, rows[:_ROWS])
-    if len(rows) > _ROWS:
-        summary = tag('summary', f'{len(rows) - _ROWS:,} more')
-        yield tag('details', summary, table(heads, rows[_ROWS:]))
 
 
 def _images(parts: Sequence[dict]) -> Iterator[Html]:
@@ -223,7 +190,7 @@ def _objects(parts: Sequence[dict]) -> Iterator[Html]:
     ]
     yield table(
         _heads(parts),
-        [[name, *(_share(part[key], part['objects']) for part in parts)] for name, key in rows],
+        [[name, *(share_of(part[key], part['objects']) for part in parts)] for name, key in rows],
     )
     yield tag('h3', 'Where the centres lie, all images over each other')
     yield figures_of(
@@ -245,14 +212,9 @@ def _histograms(parts: Sequence[dict], measures: Sequence[tuple[str, str]]) -> I
             counts = [part[key][number]['number'] for part in parts]
             totals = [sum(bin_['number'] for bin_ in part[key]) for part in parts]
             if any(counts):
-                rows.append([each['name'], *map(_share, counts, totals)])
+                rows.append([each['name'], *map(share_of, counts, totals)])
         blocks.append(tag('div', tag('h3', title), table(_heads(parts), rows)))
     yield tag('div', *blocks, class_='tables')
-
-
-def _share(number: int, total: int) -> Share:
-    share = number / total if total else 0.0
-    return Share(number, share, percent(share))
 
 
 def _grid(report: Report) -> Iterator[Html]:
@@ -269,9 +231,12 @@ def _grid(report: Report) -> Iterator[Html]:
     )
     rows: list[tuple[str, Callable[[dict], object]]] = [
         ('Recall at most', lambda grid: Share(percent(grid['recall_bound']), grid['recall_bound'])),
-        ('in no range', lambda grid: _share(grid['in_no_range'], grid['objects'])),
-        ('all cells lost to others', lambda grid: _share(grid['lost_to_others'], grid['objects'])),
-        ('without a pixel', lambda grid: _share(grid['empty_masks'], grid['objects'])),
+        ('in no range', lambda grid: share_of(grid['in_no_range'], grid['objects'])),
+        (
+            'all cells lost to others',
+            lambda grid: share_of(grid['lost_to_others'], grid['objects']),
+        ),
+        ('without a pixel', lambda grid: share_of(grid['empty_masks'], grid['objects'])),
     ]
     yield table(_heads(parts), [[name, *(of(part['grid']) for part in parts)] for name, of in rows])
     for part in parts:
@@ -289,9 +254,9 @@ def _level(level: dict, objects: int) -> list[object]:
     grid = level['num_grid']
     return [
         f'{low:g} to {high:g} px, {grid} x {grid}',
-        _share(level['objects_in_range'], objects),
-        _share(level['objects_learnt'], level['objects_in_range']),
-        _share(level['contested_cells'], level['claimed_cells']),
+        share_of(level['objects_in_range'], objects),
+        share_of(level['objects_learnt'], level['objects_in_range']),
+        share_of(level['contested_cells'], level['claimed_cells']),
     ]
 
 
@@ -312,7 +277,7 @@ def _bounds(parts: Sequence[dict]) -> Iterator[Html]:
             whole = len(bounds) - len(names)
             rest = tag('p', f'{whole:,} classes lose no object.') if whole else rest
         rows = [[name, *(_bound_cell(of.get(name)) for of in of_parts)] for name in names]
-        tables = _long_table(_heads(parts), rows) if rows else ()
+        tables = long_table(_heads(parts), rows) if rows else ()
         yield tag('div', tag('h3', title), *tables, rest)
 
 

@@ -97,14 +97,18 @@ class Part:
         return np.arange(*np.searchsorted(self.truth.image.numpy(), [image, image + 1]))
 
 
-def parts_of(cfg: Config) -> list[PartConfig]:
+def parts_of(cfg: Config, stages: Sequence[str] = STAGES) -> list[PartConfig]:
     """Return the data sets that a config trains, validates and tests with.
+
+    Args:
+        cfg: the config.
+        stages: those that are wanted.
 
     Raises:
         UserError: there are none, or one is of a class that cannot be read here.
     """
     parts: list[PartConfig] = []
-    for stage in STAGES:
+    for stage in stages:
         for dataset, steps in datasets_with_steps(cfg.get(f'{stage}_dataloader')):
             if not is_a(dataset, DATASETS, CocoDataset):
                 raise UserError(
@@ -117,7 +121,7 @@ def parts_of(cfg: Config) -> list[PartConfig]:
             elif stage not in same.stages:
                 same.stages.append(stage)
     if not parts:
-        raise UserError(f'{cfg.filename} has no data: no {", no ".join(_keys())}')
+        raise UserError(f'{cfg.filename} has no data: no {", no ".join(_keys(stages))}')
     for part in parts:
         alike = [other for other in parts if other.stages == part.stages]
         number = f' {alike.index(part) + 1}' if len(alike) > 1 else ''
@@ -163,8 +167,8 @@ def read_part(config: PartConfig) -> Part:
     )
 
 
-def _keys() -> list[str]:
-    return [f'{stage}_dataloader' for stage in STAGES]
+def _keys(stages: Sequence[str]) -> list[str]:
+    return [f'{stage}_dataloader' for stage in stages]
 
 
 def _is_same(one: Mapping, other: Mapping) -> bool:

@@ -37,8 +37,14 @@ def set_batch_size(cfg: Config, *, processes: int = 1) -> None:
         processes: of the training, each of which takes such a batch.
 
     Raises:
-        UserError: not one image fits, or no training is possible.
+        UserError: not one image fits, no training is possible, or the sampler has a batch size of
+            its own.
     """
+    if 'batch_size' in cfg.train_dataloader.sampler:
+        raise UserError(
+            f'--auto-batch: train_dataloader.sampler, {cfg.train_dataloader.sampler["type"]}, puts '
+            'batches of its own size together: set both batch_size by hand'
+        )
     before = cfg.train_dataloader.get('batch_size')
     found = find_batch_size(cfg, processes=processes)
     cfg.train_dataloader.batch_size = found.images

@@ -31,5 +31,7 @@ def _shortcut(x: Tensor, downsample: nn.Module | None) -> Tensor:
     if downsample is None:
         return x
     assert isinstance(downsample, nn.Sequential)
-    conv, norm = downsample
+    *pools, conv, norm = downsample
+    for pool in pools:
+        x = pool(x)
     return conv_norm(x, conv, norm)

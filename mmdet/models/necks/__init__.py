@@ -1,5 +1,6 @@
 """Necks."""
 
 from .fpn import FPN
+from .pafpn import PAFPN
 
-__all__ = ['FPN']
+__all__ = ['FPN', 'PAFPN']

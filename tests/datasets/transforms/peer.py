@@ -1,29 +1,12 @@
-"""Runs mmdetection 3.3's transforms, by its interpreter: pickled cases from stdin to stdout.
-
-The first argument is the folder of `mmdet33.py`, which makes mmdetection importable.
-"""
-
-import contextlib
-import pickle
-import sys
-from pathlib import Path
+"""Runs mmdetection 3.3's transforms; see `tests/peer.py`."""
 
 import numpy as np
 
 PEER_TO_OURS = ('img', 'gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags', 'gt_masks')
 
 
-def main(shim: Path) -> None:
-    cases = pickle.load(sys.stdin.buffer)
-    with contextlib.redirect_stdout(sys.stderr):  # whatever is imported prints
-        sys.path.insert(0, str(shim))
-        import mmdet33  # noqa: F401
-
-        from mmdet.utils import register_all_modules
-
-        register_all_modules()
-        answers = [run(**case) for case in cases]
-    pickle.dump(answers, sys.stdout.buffer)
+def answer(cases: list[dict]) -> list[dict]:
+    return [run(**case) for case in cases]
 
 
 def run(type: str, arguments: dict, seed: int, results: dict) -> dict:
@@ -52,7 +35,3 @@ def _theirs(results: dict) -> dict:
 def _plain(value: object) -> np.ndarray:
     value = getattr(value, 'masks', value)
     return value if isinstance(value, np.ndarray) else value.numpy()
-
-
-if __name__ == '__main__':
-    main(Path(sys.argv[1]))

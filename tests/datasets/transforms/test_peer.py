@@ -1,8 +1,5 @@
 """Transforms beside mmdetection 3.3's own, on images and masks of COCO's, with the same draws."""
 
-import os
-import pickle
-import subprocess
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from mmdet.datasets import CocoDataset
 from mmdet.datasets.transforms.instances import select_instances
 from mmdet.registry import TRANSFORMS
 from mmdet.structures import BitmapMasks
+from tests.peer import ask
 
 SEEDS = (0, 1, 2)
 COLOURS = (
@@ -56,15 +54,7 @@ WITHOUT_MASKS = [
 
 
 @pytest.fixture(scope='module')
-def python() -> str:
-    """The interpreter of an environment with mmdetection."""
-    if 'MMDET_PEER' not in os.environ:
-        pytest.skip('MMDET_PEER names no interpreter with mmdet 3.3')
-    return os.environ['MMDET_PEER']
-
-
-@pytest.fixture(scope='module')
-def images(python: str, shared: Path) -> list[dict]:
+def images(shared: Path) -> list[dict]:
     """Results of COCO's images, with some instances ignored."""
     root = shared / 'data/coco_tiny'
     pipeline = [
@@ -101,16 +91,9 @@ def cases(images: list[dict]) -> list[dict]:
 
 
 @pytest.fixture(scope='module')
-def theirs(python: str, shared: Path, cases: list[dict]) -> list[dict]:
+def theirs(cases: list[dict]) -> list[dict]:
     """What mmdetection makes of the cases."""
-    script = Path(__file__).with_name('peer.py')
-    command = [python, script, shared / 'peer']
-    plain = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
-    answer = subprocess.run(
-        command, input=pickle.dumps(cases), capture_output=True, env=plain, cwd='/', check=False
-    )
-    assert answer.returncode == 0, answer.stderr.decode()[-2000:]
-    return pickle.loads(answer.stdout)
+    return ask(Path(__file__).with_name('peer.py'), cases)
 
 
 def _plain(results: dict, *, with_masks: bool) -> dict:

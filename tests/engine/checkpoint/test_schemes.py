@@ -46,6 +46,23 @@ def test_torchvisions_imagenet_weights_are_its_first(monkeypatch):
         load_from_torchvision('torchvision://resnet51', 'cpu')
 
 
+def test_the_backbone_of_a_classifier_that_openmmlab_publishes(tmp_path, monkeypatch):
+    init_cfg = dict(type='Pretrained', checkpoint='mmcls://resnet50_v1d')
+    cfg = dict(type='ResNetV1d', depth=50, base_channels=8, num_stages=2, out_indices=(1,))
+    backbone, published = (MODELS.build(dict(cfg, init_cfg=each)) for each in (init_cfg, None))
+    published.init_weights()
+    weights = {f'backbone.{key}': value for key, value in published.state_dict().items()}
+    classifier = {**weights, 'head.fc.weight': torch.zeros(1000, 8)}
+    torch.save(dict(state_dict=classifier, meta={}), tmp_path / 'a.pth')
+    asked = []
+    monkeypatch.setattr(schemes, 'download', lambda url: asked.append(url) or tmp_path / 'a.pth')
+    backbone.init_weights()
+    torch.testing.assert_close(backbone.state_dict(), published.state_dict(), rtol=0, atol=0)
+    assert asked[0].endswith('resnet/resnetv1d50_b32x8_imagenet_20210531-db14775a.pth')
+
+
 def test_a_name_that_openmmlab_does_not_publish():
     with pytest.raises(UserError, match=r"no weights 'resnet5000'; it does .*resnext101_64x4d"):
         load_from_openmmlab('open-mmlab://resnet5000', 'cpu')
+    with pytest.raises(UserError, match=r"no weights 'resnet5000'; it does .*resnet50_v1d"):
+        schemes.load_from_mmcls('mmcls://resnet5000', 'cpu')

@@ -9,6 +9,7 @@ from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 
 from mmdet.engine.config import check_config, require_stage
+from mmdet.engine.config.not_here import INSTEAD
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS, HOOKS, TRANSFORMS
 from tests.conftest import REPO
@@ -40,6 +41,8 @@ def complaint_of(cfg: dict) -> str:
     [
         ('model.mask_head.num_clases=8', "no argument 'num_clases'; did you mean 'num_classes'"),
         ('model.backbone.deep=50', "ResNet has no argument 'deep'; did you mean 'depth'"),
+        ('model.backbone.pretrained=x', "no argument 'pretrained': set init_cfg=dict"),
+        ('model.backbone.plugins=x', "no argument 'plugins': .* type='TIMMBackbone'"),
         ('model.mask_head.type=SOLOHed', "no type 'SOLOHed'; did you mean 'SOLOHead'"),
         ('model.mask_head.type=Resize', "'Resize' is a transform, not a model"),
         ('model.mask_head.num_classes=8', 'num_classes is 8, but train_dataloader has 80'),
@@ -58,6 +61,8 @@ def complaint_of(cfg: dict) -> str:
         ('train_dataloader.num_workers=0', 'persistent_workers option needs num_workers > 0'),
         ('train_dataloader.sampler.shufle=True', "no argument 'shufle'; did you mean 'shuffle'"),
         ('train_dataloader.batch_sampler.drop=True', "BatchSampler has no argument 'drop'"),
+        ('train_dataloader.sampler.type=InfiniteSampler', 'never comes to an end, and train_cfg'),
+        ('train_dataloader.sampler.seed=a', r"sampler.seed is 'a' \(str\), not integer"),
         (
             'val_dataloader.collate_fn.type=pseudo',
             "no type 'pseudo'; .* 'pseudo_collate'",
@@ -96,6 +101,7 @@ def complaint_of(cfg: dict) -> str:
         ('env_cfg.mp_cfg.start=fork', "env_cfg.mp_cfg has no setting 'start'"),
         ('env_cfg.dist_cfg.backed=nccl', "dist_cfg has no setting 'backed'; .* 'backend'"),
         ('visualizer.vis_backends.0.type=Wandb', "no type 'Wandb'; .* 'WandbVisBackend'"),
+        ('sync_bn=mmcv', r"sync_bn is 'mmcv' \(str\), not "),
         ('visualizer.alfa=1', "DetLocalVisualizer has no argument 'alfa'"),
         ('log_processor.window=1', "LogProcessor has no argument 'window'; .* 'window_size'"),
         ('randomness.sede=1', "randomness has no setting 'sede'; did you mean 'seed'"),
@@ -111,6 +117,26 @@ def complaint_of(cfg: dict) -> str:
 def test_mistakes_are_named(option, complaint):
     with pytest.raises(UserError, match=complaint):
         load(SOLO, '--cfg-options', option)
+
+
+@pytest.mark.parametrize(
+    ('loader', 'complaint'),
+    [
+        (dict(batch_sampler=dict(type='AspectRatioBatchSampler')), 'batch_sampler=None'),
+        (dict(batch_size=8), 'sampler.batch_size is 4, and train_dataloader.batch_size is 8'),
+        (dict(sampler=dict(type='MultiSourceSampler', batch_size=4)), "needs .* 'source_ratio'"),
+        ({}, None),
+    ],
+)
+def test_batches_of_several_sources_stay_as_they_are(cfg, loader, complaint):
+    sampler = dict(type='GroupMultiSourceSampler', batch_size=4, source_ratio=[1, 3])
+    cfg['train_cfg'] = dict(type='IterBasedTrainLoop', max_iters=9)
+    cfg['train_dataloader'].update(batch_size=4, batch_sampler=None, sampler=sampler)
+    cfg['train_dataloader'].update(loader)
+    if complaint is None:
+        check_config(cfg)
+    else:
+        assert re.search(complaint, complaint_of(cfg))
 
 
 @pytest.mark.parametrize(
@@ -154,6 +180,13 @@ def test_arguments_as_mmdetections_configs_have_them(cfg):
 def test_a_mistake_in_the_mask_features_head_is_named():
     with pytest.raises(UserError, match=r"mask_feature_head has no argument 'chans'"):
         load(SOLOV2, '--cfg-options', 'model.mask_head.mask_feature_head.chans=8')
+
+
+def test_a_mistake_in_drop_block_is_named():
+    name = 'model.mask_head.drop_block'
+    load(SOLOV2, '--cfg-options', f'{name}.drop_prob=0.1', f'{name}.block_size=3')
+    with pytest.raises(UserError, match=r"has no argument 'keep_prob'"):
+        load(SOLOV2, '--cfg-options', f'{name}.keep_prob=0.9', f'{name}.block_size=3')
 
 
 @pytest.mark.parametrize(
@@ -362,6 +395,41 @@ def test_a_stage_that_a_config_says_nothing_of(cfg):
 def test_what_a_hook_hands_on_is_named(cfg):
     cfg['custom_hooks'].append(dict(type='EMAHook', momentun=2e-4))
     assert "EMAHook has no argument 'momentun'; did you mean 'momentum'" in complaint_of(cfg)
+    average = dict(type='EMAHook', ema_type='ExpMomentumEMA', gama=9, update_buffers='no')
+    cfg['custom_hooks'][-1] = average
+    complaint = complaint_of(cfg)
+    assert "EMAHook has no argument 'gama'; did you mean 'gamma'" in complaint
+    assert "update_buffers is 'no' (str), not bool" in complaint
+
+
+def test_the_pipeline_to_switch_to_is_looked_into(cfg):
+    pipeline = [dict(type='Resize', scal=1), dict(type='Resise')]
+    hook = dict(type='PipelineSwitchHook', switch_epoch=1, switch_pipeline=pipeline)
+    cfg['custom_hooks'].append(hook)
+    complaint = complaint_of(cfg)
+    assert "switch_pipeline.0: Resize has no argument 'scal'; did you mean 'scale'" in complaint
+    assert "switch_pipeline.1: there is no type 'Resise'; did you mean 'Resize'" in complaint
+
+
+def test_the_settings_of_another_constructor_are_its_own(cfg):
+    decay = dict(decay_rate=0.7, decay_type='layer_wise', num_layers=6)
+    constructor = 'LearningRateDecayOptimizerConstructor'
+    cfg['optim_wrapper'].update(constructor=constructor, paramwise_cfg=decay)
+    check_config(cfg)
+    cfg['optim_wrapper']['paramwise_cfg'] = dict(decay_rat=0.7)
+    complaint = complaint_of(cfg)
+    assert "paramwise_cfg has no setting 'decay_rat'; did you mean 'decay_rate'" in complaint
+    assert "paramwise_cfg needs 'decay_rate'" in complaint
+    cfg['optim_wrapper']['optimizer']['type'] = 'Adm'
+    assert "no type 'Adm'; did you mean 'Adam'" in complaint_of(cfg)
+
+
+def test_what_is_missing_is_refused_with_what_the_documentation_says(cfg):
+    page = (REPO / 'docs/mmdetection.md').read_text().split('## What is missing')[1]
+    assert set(re.findall('`(\\w+)`', page)) > set(INSTEAD)
+    assert not [name for name in INSTEAD for registry in (HOOKS, TRANSFORMS) if registry.get(name)]
+    cfg['custom_hooks'] = [dict(type='mmdet.YOLOXModeSwitchHook', num_last_epochs=15)]
+    assert "no type 'YOLOXModeSwitchHook': take PipelineSwitchHook, with" in complaint_of(cfg)
 
 
 def test_schedules_of_several_optimizers(cfg):

@@ -4,11 +4,18 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmdet.engine.memory.auto_batch import Found, described, largest, of_learning_rate
+from mmdet.engine.memory.auto_batch import (
+    Found,
+    described,
+    largest,
+    of_learning_rate,
+    set_batch_size,
+)
 from mmdet.engine.memory.available import available_bytes
 from mmdet.engine.memory.batch import images_of
 from mmdet.engine.memory.heavy_batch import HeavyBatches
 from mmdet.engine.memory.trial import Fits, Ready
+from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 
 GB = 10**9
@@ -128,3 +135,9 @@ def test_the_learning_rate_is_spoken_of_and_left_alone(scaling, said):
     cfg = Config(dict(train_dataloader=dict(batch_size=6), auto_scale_lr=scaling))
     line = of_learning_rate(cfg, before=2, processes=2)
     assert line is None if said is None else line.endswith(said)
+
+
+def test_a_sampler_with_batches_of_its_own_is_refused():
+    sampler = dict(type='MultiSourceSampler', batch_size=4, source_ratio=[1, 1])
+    with pytest.raises(UserError, match='MultiSourceSampler, puts batches of its own size'):
+        set_batch_size(Config(dict(train_dataloader=dict(sampler=sampler))))

@@ -3,11 +3,12 @@ import hashlib
 from types import SimpleNamespace
 
 import pytest
+import timm
 import torch
 import torchvision
 
 from mmdet.errors import UserError
-from mmdet.models import ResNet
+from mmdet.models import ResNet, ResNetV1d
 from mmdet.models.layers import norm_folding
 from mmdet.registry import MODELS
 
@@ -28,6 +29,67 @@ def test_features_are_torchvisions():
     with torch.no_grad():
         expected = theirs.fc(ours(images)[0].mean((2, 3)))
         torch.testing.assert_close(expected, theirs(images))
+
+
+def names_of_resnet_d(theirs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Give timm's weights of a ResNet-D the names that mmdetection's has."""
+    renamed = {}
+    for name, value in theirs.items():
+        for theirs_of, ours in (('conv1.', 'stem.'), ('bn1.', 'stem.7.')):
+            if name.startswith(theirs_of):
+                name = ours + name.removeprefix(theirs_of)
+        if not name.startswith('fc.'):
+            renamed[name] = value
+    return renamed
+
+
+@pytest.mark.parametrize('depth', [18, 50, 101])
+def test_parameters_of_v1d(depth):
+    with torch.device('meta'):
+        theirs = names_of_resnet_d(timm.create_model(f'resnet{depth}d').state_dict())
+        ours = ResNetV1d(depth).state_dict()
+    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
+
+
+@pytest.mark.parametrize('with_cp', [False, True])
+def test_v1d_is_timms_resnet_d(with_cp):
+    """Features, gradients and statistics, of a size that no stride divides."""
+    widths = dict(stem_width=4, channels=(8, 16, 32, 64))
+    options = dict(features_only=True, out_indices=(1, 2, 3, 4))
+    theirs = timm.create_model('resnet50d', **options, **widths).double().train()
+    ours = ResNetV1d(50, base_channels=8, norm_eval=False, with_cp=with_cp).double().train()
+    ours.load_state_dict(names_of_resnet_d(theirs.state_dict()))
+    images = torch.randn(2, 3, 75, 107, dtype=torch.float64)
+    features, expected = ours(images), theirs(images)
+    torch.testing.assert_close(list(features), list(expected))
+    for model, outputs in ((ours, features), (theirs, expected)):
+        sum(feature.square().mean() for feature in outputs).backward()
+        model.eval()
+    torch.testing.assert_close(ours.state_dict(), names_of_resnet_d(theirs.state_dict()))
+    gradients = names_of_resnet_d({name: p.grad for name, p in theirs.named_parameters()})
+    torch.testing.assert_close({name: p.grad for name, p in ours.named_parameters()}, gradients)
+    with torch.no_grad():
+        torch.testing.assert_close(list(ours(images)), list(theirs(images)))
+
+
+def test_a_frozen_deep_stem_neither_learns_nor_counts():
+    model = ResNetV1d(18, base_channels=8, frozen_stages=0, norm_eval=False).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    sum(f.sum() for f in model(torch.randn(2, 3, 64, 64))).backward()
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is None) == name.startswith('stem'), name
+    after = model.state_dict()
+    assert torch.equal(before['stem.7.running_mean'], after['stem.7.running_mean'])
+    assert not torch.equal(before['layer1.0.bn1.running_mean'], after['layer1.0.bn1.running_mean'])
+
+
+def test_strides_and_dilations_are_those_of_the_stages():
+    model = ResNet(50, base_channels=8, strides=(1, 2, 2, 1), dilations=(1, 1, 1, 2), in_channels=4)
+    assert [f.shape[-1] for f in model(torch.randn(1, 4, 64, 64))] == [16, 8, 4, 4]
+    assert all(b.conv2.dilation == b.conv2.padding == (2, 2) for b in model.layer4)
+    assert all(b.conv2.dilation == b.conv2.padding == (1, 1) for b in model.layer3)
+    stem = ResNet(50, stem_channels=16, base_channels=8).conv1
+    assert stem.out_channels == 16
 
 
 def test_strides_and_channels():
@@ -153,6 +215,8 @@ def test_wrong_arguments_are_named():
         ResNet(50, style='tensorflow')
     with pytest.raises(UserError, match='out_indices'):
         ResNet(50, num_stages=2, out_indices=(0, 3))
+    with pytest.raises(UserError, match=r'strides .* a value for each of 4 stages'):
+        ResNet(50, strides=(1, 2))
 
 
 def test_with_groups_it_is_torchvisions_resnext():
@@ -184,3 +248,5 @@ def test_basic_blocks_have_neither_groups_nor_dcn():
         ResNet(18, dcn=dict(type='DCNv2'), stage_with_dcn=(False, True, True, True))
     with pytest.raises(UserError, match='depth 34 has no bottleneck'):
         ResNet(34, groups=32)
+    with pytest.raises(UserError, match='depth 34 has no bottleneck'):
+        ResNet(34, dilations=(1, 1, 1, 2))

@@ -41,6 +41,62 @@ def test_too_few_outs():
         FPN([4, 4, 4], 4, num_outs=2)
 
 
+def test_end_level_leaves_out_the_coarsest():
+    inputs = [torch.randn(1, c, s, s) for c, s in ((8, 32), (16, 16), (32, 8))]
+    neck = FPN([8, 16, 32], 4, num_outs=2, end_level=1)
+    first, second = neck(inputs)
+    inputs[2] += 1
+    assert all(map(torch.equal, neck(inputs), (first, second)))
+    assert (first.shape[-1], second.shape[-1]) == (32, 16)
+
+
+@pytest.mark.parametrize('source', ['on_input', 'on_lateral', 'on_output', True])
+@pytest.mark.parametrize('relu', [False, True])
+def test_extra_levels_are_convolutions_of(source, relu):
+    options = dict(add_extra_convs=source, relu_before_extra_convs=relu)
+    neck = FPN([8, 16], 12, num_outs=4, **options)
+    inputs = [torch.randn(1, c, s, s) for c, s in ((8, 16), (16, 8))]
+    _, last, fourth, fifth = neck(inputs)
+    lateral = neck.lateral_convs[1](inputs[1])
+    taken = dict(on_input=inputs[1], on_lateral=lateral, on_output=last)
+    convs = [each.conv for each in neck.fpn_convs[2:]]
+    assert all(conv.stride == (2, 2) for conv in convs)
+    first = convs[0](taken['on_input' if source is True else source])
+    torch.testing.assert_close(fourth, first)
+    torch.testing.assert_close(fifth, convs[1](first.relu() if relu else first))
+
+
+def test_norms_and_activations_are_where_they_are_asked_for():
+    options = dict(norm_cfg=dict(type='BN'), act_cfg=dict(type='ReLU'))
+    neck = FPN([4, 4], 4, num_outs=2, no_norm_on_lateral=True, **options)
+    assert [each.with_norm for each in (*neck.lateral_convs, *neck.fpn_convs)] == [
+        *(False, False),
+        *(True, True),
+    ]
+    feats = [torch.randn(2, 4, 8, 8), torch.randn(2, 4, 4, 4)]
+    kept, gradients = _step(neck, feats)  # what the activation keeps is not written into
+    assert kept and all(gradient.isfinite().all() for gradient in gradients)
+    lateral, above = (conv(x) for conv, x in zip(neck.lateral_convs, feats, strict=True))
+    merged = lateral + above.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    torch.testing.assert_close(neck(feats)[0], neck.fpn_convs[0](merged))
+    for output in (lateral, *neck(feats)):
+        assert (output >= 0).all() and output.any()
+
+
+@pytest.mark.parametrize(
+    ('options', 'complaint'),
+    [
+        (dict(num_outs=3, end_level=1), 'end_level 1 leaves 2 levels: set num_outs=2'),
+        (dict(num_outs=3, start_level=3), 'start_level 3 .* name no inputs: in_channels has 3'),
+        (dict(num_outs=3, end_level=5), 'end_level 5 name no inputs'),
+        (dict(num_outs=4, add_extra_convs='on_top'), "add_extra_convs is .* not 'on_top'"),
+    ],
+)
+def test_wrong_arguments_are_named(options, complaint):
+    with pytest.raises(UserError, match=complaint):
+        FPN([4, 4, 4], 4, **options)
+
+
 def test_other_channels_than_the_backbones_are_named():
     neck = FPN([8, 16], 4, num_outs=2)
     with pytest.raises(UserError, match=r'set model\.neck\.in_channels=\[4, 8\]'):

@@ -1,4 +1,4 @@
-"""How the page looks: on a screen, light or dark, on a telephone, and on paper."""
+"""How a page looks: on a screen, light or dark, on a telephone, and on paper."""
 
 CSS = """
 :root {
@@ -24,15 +24,15 @@ p { margin: 8px 0; max-width: 75ch; }
 small, figcaption, .soft { color: var(--soft); font-size: 14px; }
 a { color: var(--accent); }
 nav { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 16px 0; }
-#amiss ol { margin: 0; padding: 0; list-style: none; }
-#amiss li {
+.found { margin: 0; padding: 0; list-style: none; }
+.found li {
   margin: 8px 0; padding: 10px 14px; background: var(--card); border-left: 4px solid var(--soft);
   border-radius: 4px;
 }
-#amiss li.w3 { border-color: var(--wrong); }
-#amiss li.w2 { border-color: var(--doubt); }
-#amiss li.none { border-color: var(--good); }
-#amiss b { display: block; }
+.found li.w3 { border-color: var(--wrong); }
+.found li.w2 { border-color: var(--doubt); }
+.found li.none { border-color: var(--good); }
+.found b { display: block; }
 .scroll { overflow-x: auto; margin: 8px 0; }
 table { border-collapse: collapse; font-size: 15px; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 14px 4px 0; text-align: left; vertical-align: top; overflow-wrap: normal; }
@@ -53,12 +53,24 @@ figure .heat {
 }
 figure .pair { display: flex; gap: 4px; align-items: flex-start; }
 figure .pair img { width: 50%; }
+.wide figure { width: 530px; }
+.charts { display: flex; flex-wrap: wrap; gap: 16px 32px; margin: 12px 0; }
+.chart { width: 500px; max-width: 100%; height: auto; color: var(--soft); }
+.chart * { stroke-linejoin: round; }
+.chart text { fill: var(--ink); }
+.matrix th, .matrix td { padding: 4px 8px; min-width: 0; text-align: right; }
+.matrix tbody th { text-align: left; }
+.square { max-width: 420px; }
+.square img {
+  width: 100%; height: auto; border: 1px solid var(--line); image-rendering: pixelated;
+}
 .tables { display: flex; flex-wrap: wrap; gap: 8px 40px; }
 .tables > div { max-width: 100%; }
 @media (max-width: 600px) {
   body { padding: 12px; }
   h1 { font-size: 24px; }
-  figure { width: 100%; }
+  figure, .wide figure { width: 100%; }
+  .chart { width: 100%; }
   th, td { padding-right: 10px; }
   td { min-width: 72px; }
   .bar { display: block; width: 100%; margin: 5px 0 2px; }
@@ -75,7 +87,7 @@ figure .pair img { width: 50%; }
   small, figcaption, .soft { font-size: 10px; }
   nav { display: none; }
   .scroll { overflow: visible; }
-  tr, figure, #amiss li { break-inside: avoid; }
+  tr, figure, .found li { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
 }
 """

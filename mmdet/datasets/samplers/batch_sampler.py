@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, ConcatDataset
 from torch.utils.data import BatchSampler, Sampler
 
+from mmdet.datasets.image_file import UnusableImageError
 from mmdet.registry import DATA_SAMPLERS
-
-from .image_file import UnusableImageError
 
 
 @DATA_SAMPLERS.register_module()
@@ -30,7 +29,7 @@ class AspectRatioBatchSampler(BatchSampler):
         groups: dict[bool, list[int]] = {False: [], True: []}
         assert hasattr(self.sampler, 'dataset')
         for index in self.sampler:
-            group = groups[_is_upright(self.sampler.dataset, index)]
+            group = groups[is_upright(self.sampler.dataset, index)]
             group.append(index)
             if len(group) == self.batch_size:
                 yield group.copy()
@@ -42,7 +41,8 @@ class AspectRatioBatchSampler(BatchSampler):
                 yield batch
 
 
-def _is_upright(dataset: BaseDataset, index: int) -> bool:
+def is_upright(dataset: BaseDataset | ConcatDataset, index: int) -> bool:
+    """Return whether an image is higher than wide; not if its annotation cannot be read."""
     try:
         info = dataset.get_data_info(index)
     except UnusableImageError:  # another one takes its place when it is loaded

@@ -1,13 +1,16 @@
-"""The pieces that the page is put together of; whatever text they are given, it stays text."""
+"""The pieces that a page is put together of; whatever text they are given, it stays text."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from .words import percent
+
+_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 85]
 _ACCENT = (37, 99, 235)  # red, green and blue of `--accent`
 
 
@@ -68,6 +71,27 @@ def table(heads: Sequence[object], rows: Sequence[Sequence[object]]) -> Html:
     return tag('div', whole, class_='scroll')
 
 
+def long_table(
+    heads: Sequence[object], rows: Sequence[Sequence[object]], shown: int = 100
+) -> Iterator[Html]:
+    """Yield a table, and the rows behind those that are shown to be opened."""
+    yield table(heads, rows[:shown])
+    if len(rows) > shown:
+        summary = tag('summary', f'{len(rows) - shown:,} more')
+        yield tag('details', summary, table(heads, rows[shown:]))
+
+
+def share_of(number: int, total: int) -> Share:
+    """Return a number of some as a cell, with its share behind it."""
+    share = number / total if total else 0.0
+    return Share(number, share, percent(share))
+
+
+def share_alone(share: float | None) -> Share | None:
+    """Return a share as a cell; None stays None, which is a dash."""
+    return None if share is None else Share(percent(share), share)
+
+
 def _cell(value: object) -> Html:
     if not isinstance(value, Share):
         return tag('td', value)
@@ -84,12 +108,12 @@ def _bar(share: float) -> Html:
     )
 
 
-def figures_of(pictures: Sequence[tuple[Html, object]]) -> Html:
-    """Return pictures side by side, each with what is written below it."""
+def figures_of(pictures: Sequence[tuple[Html, object]], class_: str = '') -> Html:
+    """Return pictures side by side, each with what is written below it; `wide` ones are larger."""
     return tag(
         'div',
         *(tag('figure', picture, tag('figcaption', below)) for picture, below in pictures),
-        class_='figures',
+        class_=f'figures {class_}'.rstrip(),
     )
 
 
@@ -102,7 +126,7 @@ def picture(image: np.ndarray, *, alt: str, class_: str = '') -> Html:
         class_: of the page's style.
     """
     kind = 'png' if image.shape[2] == 4 else 'jpeg'
-    content = cv2.imencode(f'.{kind}', image)[1]
+    content = cv2.imencode(f'.{kind}', image, _QUALITY if kind == 'jpeg' else [])[1]
     data = base64.b64encode(content.tobytes()).decode()
     height, width = image.shape[:2]
     return Html(

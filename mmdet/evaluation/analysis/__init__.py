@@ -1,0 +1,38 @@
+"""What a test has found, beside what there is to find: where a model fails, and on what."""
+
+from .comparison import ImageComparison, compare, mask_ious
+from .confusion import confusion_matrix, row_shares
+from .curves import Curves, Operation
+from .errors import ERRORS, ErrorAnalysis, ErrorFigures, analyse_errors
+from .image_ap import IOU_THRS, ImageScore, best_and_worst, image_score, matches_of
+from .matching import AREAS, EVERY_AREA, Matches, match
+from .precision import RECALLS, average_precision, precision_at_recalls
+from .results_file import TestImages, read_results
+
+__all__ = [
+    'AREAS',
+    'ERRORS',
+    'EVERY_AREA',
+    'IOU_THRS',
+    'RECALLS',
+    'Curves',
+    'ErrorAnalysis',
+    'ErrorFigures',
+    'ImageComparison',
+    'ImageScore',
+    'Matches',
+    'Operation',
+    'TestImages',
+    'analyse_errors',
+    'average_precision',
+    'best_and_worst',
+    'compare',
+    'confusion_matrix',
+    'image_score',
+    'mask_ious',
+    'match',
+    'matches_of',
+    'precision_at_recalls',
+    'read_results',
+    'row_shares',
+]
