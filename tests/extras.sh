@@ -22,13 +22,13 @@ printf 'import site; site.addsitedir(%s)\n' "\"$packages\"" >"$beside/plain.pth"
 mapfile -t wanted < <("$PYTHON" -c "
 import tomllib
 extras = tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']
-names = ('albu', 'demo', 'export', 'parquet', 'supervision', 'video')
+names = ('albu', 'demo', 'export', 'parquet', 'supervision', 'tensorboard', 'video')
 print(*(each for name in names for each in extras[name]), sep='\n')")
 "$extras/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-extras.txt "${wanted[@]}" ||
     die "the extras could not be installed with $extras/bin/python -m pip: see above"
 if [[ $# -eq 0 ]]; then
     set -- tests/{apis,cli,demo,export,web} tests/datasets/conversion/test_to_parquet.py \
         tests/datasets/formats/test_parquet.py tests/datasets/transforms/test_albu.py \
-        tests/engine/dataset_report/test_page.py
+        tests/engine/dataset_report/test_page.py tests/tools/test_trackers.py
 fi
 exec "$extras/bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"

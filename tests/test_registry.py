@@ -22,6 +22,7 @@ NAMES = {
     'OPTIM_WRAPPERS': ('AmpOptimWrapper',),
     'METRICS': ('CocoMetric',),
     'MODELS': ('BatchFixedSizePad', 'DetDataPreprocessor', 'SOLO', 'TIMMBackbone'),
+    'VISBACKENDS': ('MLflowVisBackend',),
     'VISUALIZERS': ('DetLocalVisualizer',),
 }
 

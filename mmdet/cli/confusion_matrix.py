@@ -93,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> dict:
     write_figure(figure, folder / _PICTURE, _MADE_BY, dpi=150)
     print(f'{folder / _PICTURE} and {folder / _FIGURES}', flush=True)
     if window:
-        window.show(cv2.imread(str(folder / _PICTURE)), is_frame=False)
+        picture = cv2.imread(str(folder / _PICTURE))
+        assert picture is not None  # it has just been written
+        window.show(picture, is_frame=False)
         window.close()
     return content

@@ -28,10 +28,12 @@ from mmdet.engine.report_page import told_by
 from mmdet.engine.result_report import MADE_BY, Run, collect, page_of, read_parts
 from mmdet.engine.wrapper import device_of
 from mmdet.errors import UserError
-from mmdet.evaluation import CocoMetric
+from mmdet.evaluation import CocoMetric, DumpDetResults
 from mmdet.export import ExportedDetector, is_exported
 from mmdet.registry import HOOKS, METRICS
 from mmdet.utils.files import check_target, write_whole
+
+_PICKLES = ('.pkl', '.pickle')
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -39,7 +41,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a detector')
     parser.add_argument('config', help='config file, or the name of a shipped one')
     parser.add_argument('checkpoint', help='checkpoint file, or one that export has written')
-    parser.add_argument('--out', metavar='FILE', help="write the detections, in COCO's JSON format")
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help="write the detections: FILE.json in COCO's format, FILE.pkl in mmdetection's",
+    )
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
@@ -110,9 +116,9 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     coco_metrics = [metric for metric in named if is_a(metric, METRICS, CocoMetric)]
     for metric in coco_metrics:
         metric['classwise'] = True
-    if args.out:
-        if not args.out.endswith('.json'):
-            raise UserError(f'--out {args.out}: the detections are JSON; name a .json file')
+    if args.out and not args.out.endswith(('.json', *_PICKLES)):
+        raise UserError(f'--out {args.out}: name a .json file, or a .pkl')
+    if args.out and args.out.endswith('.json'):
         if not coco_metrics:
             raise UserError(f'--out needs a CocoMetric in test_evaluator of {args.config}')
         coco_metrics[0]['result_file'] = args.out
@@ -141,6 +147,9 @@ def main(argv: Sequence[str] | None = None) -> Runner:
         check_fit(runner.model, args.checkpoint)
     if args.tta:
         runner.register_hook(PrepareTTAHook(cfg.tta_model.to_dict()))
+    if args.out and args.out.endswith(_PICKLES):
+        # pyrefly: ignore[missing-attribute]: loops of tests have an evaluator
+        runner.test_loop.evaluator.metrics.append(DumpDetResults(args.out))
     metrics = runner.test()
     parts = read_parts(of_one_view) if page else []
     if is_main_process():

@@ -8,7 +8,7 @@ when they are built, when some formats do not know their classes yet (`lazy_init
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, Compose
 from mmengine.dataset import ClassBalancedDataset as MMEngineClassBalancedDataset
 from mmengine.dataset import ConcatDataset as MMEngineConcatDataset
 from mmengine.dataset import RepeatDataset as MMEngineRepeatDataset
@@ -28,6 +28,15 @@ def layers(dataset: Dataset) -> Iterator[Dataset]:
 def innermost(dataset: Dataset) -> Iterator[Dataset]:
     """Yield the data sets inside of wrappers."""
     return (each for each in layers(dataset) if not _wrapped(each))
+
+
+def with_pipelines(dataset: Dataset) -> Iterator[Dataset]:
+    """Yield the outermost data sets that have a `pipeline`: what it gives goes into batches."""
+    if hasattr(dataset, 'pipeline'):
+        yield dataset
+        return
+    for each in _wrapped(dataset):
+        yield from with_pipelines(each)
 
 
 def _wrapped(dataset: Dataset) -> list[Dataset]:
@@ -113,6 +122,9 @@ class MultiImageMixDataset:
         skip_type_keys: types of transforms in it to leave out.
         max_refetch: a sample is begun at most so often.
         lazy_init: leave the annotation file unread until it is needed.
+
+    Attributes:
+        pipeline: the transforms.
     """
 
     def __init__(
@@ -124,11 +136,13 @@ class MultiImageMixDataset:
         lazy_init: bool = False,
     ) -> None:
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
-        self.transforms = [
-            TRANSFORMS.build(transform)
-            for transform in pipeline
-            if transform['type'] not in (skip_type_keys or ())
-        ]
+        self.pipeline = Compose(
+            [
+                TRANSFORMS.build(transform)
+                for transform in pipeline
+                if transform['type'] not in (skip_type_keys or ())
+            ]
+        )
         self.max_refetch = max_refetch
         if not lazy_init:
             self.full_init()
@@ -172,7 +186,7 @@ class MultiImageMixDataset:
     def _sample(self, index: int) -> dict | None:
         """Return a sample, or None where an image or a transform comes to nothing."""
         results = self.dataset[index]
-        for transform in self.transforms:
+        for transform in self.pipeline.transforms:
             if results is None:
                 return None
             if hasattr(transform, 'get_indexes'):
@@ -187,12 +201,12 @@ class MultiImageMixDataset:
         return results
 
 
-def _difference(datasets: Sequence[Dataset], ignored: Sequence[str]) -> str | None:
+def _difference(datasets: Sequence[BaseDataset], ignored: Sequence[str]) -> str | None:
     """Say where the metainfo of data sets differs, and what to do; None if nowhere."""
     for place, dataset in enumerate(datasets[1:], start=1):
         first, other = datasets[0].metainfo, dataset.metainfo
         for key in sorted((first.keys() | other.keys()) - set(ignored)):
-            if not np.array_equal(first.get(key), other.get(key)):
+            if not np.array_equal(first.get(key, ()), other.get(key, ())):
                 return (
                     f'datasets.{place} has {key} {other.get(key)}, and datasets.0 has '
                     f'{first.get(key)}: set the same metainfo=dict({key}=...) in both'

@@ -23,6 +23,7 @@ from mmengine.logging import print_log
 
 from mmdet.errors import UserError
 
+from .embedded_image import embedded_image, is_embedded
 from .file_backend import read_bytes
 
 IMAGE_SUFFIXES = (
@@ -54,7 +55,7 @@ def read_image(
     16 bits lose their lower half, transparency is dropped.
 
     Args:
-        path: of the file.
+        path: of the file; it may be a JSON file of labelme's that holds the image.
         size: (height, width) that the annotations are for; None reads the image turned.
         flag: `color`, `grayscale`, `unchanged` or another of `mmcv.imfrombytes`.
         imdecode_backend: `cv2`, `pillow` or another of `mmcv.imfrombytes`.
@@ -102,7 +103,10 @@ def check_array(image: np.ndarray) -> None:
 
 def _read_bytes(path: str, backend_args: dict | None) -> bytes:
     try:
-        return read_bytes(path, backend_args)
+        content = read_bytes(path, backend_args)
+        return embedded_image(content) if is_embedded(path) else content
+    except ValueError as error:
+        raise UnreadableError(f'image {path} cannot be read: {error}') from None
     except FileNotFoundError:
         hint = (
             "; the annotation file's file_name has backslashes, where / is meant"

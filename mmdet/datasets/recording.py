@@ -35,7 +35,7 @@ def record(dataset: Dataset) -> list[list[Stage]]:
     runs: list[list[Stage]] = []
     for layer in layers(dataset):
         is_mix = isinstance(layer, MultiImageMixDataset)
-        pipeline = layer if is_mix else getattr(layer, 'pipeline', None)
+        pipeline = getattr(layer, 'pipeline', None)
         if pipeline is not None:
             pipeline.transforms = [
                 _Recorded(step, runs, begins=not is_mix and index == 0, is_mix=is_mix)

@@ -30,8 +30,8 @@ class FinishedTest:
         dataset: of the test, which need not have read its annotations yet; None where an annotation
             file takes its place.
         sizes: (height, width) in pixels of each image, by its id.
-        results: for each image an entry as `CocoMetric` keeps it: `img_id`, `scores`, `labels`,
-            `rles` and, where there is no annotation file, `truth`.
+        results: for each image an entry as `CocoMetric.measured` takes it: `img_id`, `scores`,
+            `labels`, `rles` and, where there is no annotation file, `truth`.
     """
 
     metric: CocoMetric
@@ -129,8 +129,9 @@ def evaluate(cfg: Config, test: FinishedTest) -> dict[str, float]:
     if place is not None:
         metrics[place] = test.metric
     evaluator = Evaluator(metrics)
+    assert test.metric.dataset_meta is not None  # given when it was made
     evaluator.dataset_meta = test.metric.dataset_meta
-    return evaluator.offline_evaluate(test.samples())
+    return evaluator.offline_evaluate(list(test.samples()))
 
 
 def evaluator_of(cfg: Config) -> list[dict]:
@@ -166,11 +167,7 @@ def _from(result: dict, score_thr: float) -> dict:
 def _of_file(metric: CocoMetric, dataset: BaseDataset | None, path: str) -> FinishedTest:
     """Return the test of a metric that reads an annotation file."""
     measured = metric.measured([])
-    there = {image['id']: image for image in measured.truth.dataset['images']}
-    sizes = {
-        img_id: (there[number]['height'], there[number]['width'])
-        for img_id, number in measured.image_numbers.items()
-    }
+    sizes = {img_id: truth.size for img_id, truth in measured.truth.items()}
     images = TestImages(str(metric.ann_file), sizes, measured.category_ids)
     return FinishedTest(metric, dataset, sizes, _of_all(read_results(path, images), sizes, {}))
 

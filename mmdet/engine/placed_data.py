@@ -17,9 +17,11 @@ import torch
 from mmengine.dist import get_rank
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler, get_worker_info
 
+from mmdet.datasets.met_findings import MetFinding, findings_noted
 from mmdet.datasets.unusable_image import UnusableImage, unusable_images_noted
 from mmdet.errors import UserError
 
+from .pipelines_of_epochs import PipelinesOfEpochs
 from .random_state import Use, generators_put_back, seed_generators
 
 
@@ -38,10 +40,11 @@ class Placed(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """A sample, or a batch of them, and what could not be used for it."""
+    """A sample, or a batch of them, what could not be used for it, and what was repaired."""
 
     data: object
     unusable: list[UnusableImage]
+    findings: list[MetFinding]
 
 
 class PlacedDataset(Dataset):
@@ -49,10 +52,14 @@ class PlacedDataset(Dataset):
 
     Args:
         dataset: the inner one.
+
+    Attributes:
+        pipelines: its pipelines, by the epoch of the place.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
+        self.pipelines = PipelinesOfEpochs(dataset)
 
     def __len__(self) -> int:
         return len(self.dataset)  # pyrefly: ignore[bad-argument-type]: torch's base has none
@@ -74,8 +81,9 @@ class PlacedDataset(Dataset):
 
     def _load(self, placed: Placed) -> Loaded:
         seed_generators(placed.seed, Use.SAMPLE, *placed.place)
-        with unusable_images_noted() as unusable:
-            return Loaded(self.dataset[placed.index], unusable)
+        self.pipelines.choose(epoch=placed.place[0])
+        with unusable_images_noted() as unusable, findings_noted() as findings:
+            return Loaded(self.dataset[placed.index], unusable, findings)
 
 
 class PlacedBatchSampler(Sampler):
@@ -137,6 +145,7 @@ class PlacedLoader(DataLoader):
         collate = partial(_collate, then=collate_fn)
         super().__init__(dataset, collate_fn=collate, **settings)  # pyrefly: ignore[bad-argument-type]
         self._unusable: list[UnusableImage] = []
+        self._findings: list[MetFinding] = []
 
     def take_unusable(self) -> list[UnusableImage]:
         """Return what could not be used for the batches that were taken out since the last call."""
@@ -144,16 +153,24 @@ class PlacedLoader(DataLoader):
         self._unusable = []
         return taken
 
+    def take_findings(self) -> list[MetFinding]:
+        """Return what was found in the annotations of these batches."""
+        taken = self._findings
+        self._findings = []
+        return taken
+
     # torch's names its own iterator as the type.
     def __iter__(self) -> Iterator:  # pyrefly: ignore[bad-override]
         for loaded in super().__iter__():
             self._unusable += loaded.unusable
+            self._findings += loaded.findings
             yield loaded.data
 
 
 def _collate(samples: Sequence[Loaded], *, then: Callable) -> Loaded:
     unusable = chain.from_iterable(sample.unusable for sample in samples)
-    return Loaded(then([sample.data for sample in samples]), list(unusable))
+    findings = chain.from_iterable(sample.findings for sample in samples)
+    return Loaded(then([sample.data for sample in samples]), list(unusable), list(findings))
 
 
 def placed(loader: DataLoader, *, seed: int) -> DataLoader:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import torch.distributed as dist
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
@@ -74,7 +75,7 @@ class Runner(MMEngineRunner):
         """Return the visualizer, with all that its backends import.
 
         Raises:
-            UserError: a backend's package is not installed.
+            UserError: a backend's package is not installed, or it refuses to begin.
         """
         names = _backend_names(visualizer) if isinstance(visualizer, Mapping) else []
         built = super().build_visualizer(visualizer)
@@ -84,6 +85,11 @@ class Runner(MMEngineRunner):
                 _ = backend and backend.experiment
             except ImportError as error:
                 raise UserError(f'visualizer: {name} needs another package: {error}') from None
+            except OSError:
+                raise
+            except Exception as error:  # of another library: want of an account, of a server, ...
+                reason = ' '.join(str(error).split())
+                raise UserError(f'visualizer: {name} does not begin: {reason}') from None
         return built
 
     def register_default_hooks(self, hooks: dict[str, Hook | dict] | None = None) -> None:
@@ -215,8 +221,10 @@ class Runner(MMEngineRunner):
         """Train; an error of a full disk, or one that is gone, names the work directory.
 
         Raises:
+            UserError: batch norms are to agree between processes that have no GPU.
             Stopped: a signal stopped the training, see `mmdet.engine.signals`.
         """
+        _check_sync_bn(self.model)
         with (
             ending_with_others(),
             _naming_disk(self.work_dir),
@@ -229,6 +237,17 @@ class Runner(MMEngineRunner):
         """Test; an error of a full disk, or one that is gone, names the work directory."""
         with _naming_disk(self.work_dir):
             return super().test()
+
+
+def _check_sync_bn(model: nn.Module) -> None:
+    """Complain of what torch would refuse in the first step."""
+    if device_of(model).type != 'cpu' or not dist.is_initialized():
+        return
+    if any(isinstance(module, nn.SyncBatchNorm) for module in model.modules()):
+        raise UserError(
+            "sync_bn='torch' is for GPUs: torch's SyncBatchNorm does not train on a CPU; "
+            'leave it out: --cfg-options sync_bn=None'
+        )
 
 
 def _named(loop: BaseLoop | dict, kind: str) -> BaseLoop | dict:

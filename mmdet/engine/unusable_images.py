@@ -1,6 +1,9 @@
 """The images that a training could not use: counted over all processes, and listed at its end.
 
 Checkpoints keep the list, so that it is that of the whole training, however often it was stopped.
+
+What is repaired in annotations that are read image by image is counted, too, in this run and by
+the first process alone: the others read images of the same set.
 """
 
 from collections import defaultdict
@@ -13,6 +16,8 @@ from mmengine.dist import is_distributed, is_main_process
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mmdet.datasets.findings import Findings
+from mmdet.datasets.met_findings import MetFinding, sentence
 from mmdet.datasets.unusable_image import UnusableImage
 from mmdet.errors import UserError
 
@@ -35,6 +40,7 @@ class UnusableImages:
         self._runner = runner
         self._loader = loader
         self._met: dict[str, set[str]] = defaultdict(set)  # paths by annotation files, in this run
+        self._findings: dict[str, Findings] = defaultdict(Findings)  # by data sets, in this run
 
     def collect(self) -> None:
         """After a batch was loaded, and before it is trained on: note what was not used for it.
@@ -46,6 +52,7 @@ class UnusableImages:
         """
         if not isinstance(self._loader, PlacedLoader):
             return
+        self._count(self._loader.take_findings())
         new = _of_all_processes(self._loader.take_unusable())
         if not new:
             return
@@ -63,6 +70,14 @@ class UnusableImages:
             if image.ann_file:
                 self._met[image.ann_file].add(image.path)
                 self._check_limit(image)
+
+    def _count(self, new: Sequence[MetFinding]) -> None:
+        for each in new:
+            kind = each.effect, each.what
+            findings = self._findings[each.source]
+            if kind not in ((known.effect, known.what) for known in findings.counted()):
+                self._runner.logger.warning(sentence(*each))
+            findings.add(*kind, each.where)
 
     def _check_limit(self, image: UnusableImage) -> None:
         number = len(self._met[image.ann_file])
@@ -83,6 +98,10 @@ class UnusableImages:
         try:
             yield
         finally:
+            for source, findings in self._findings.items():
+                self._runner.logger.warning(
+                    f'{source}, as often as it was read: {findings.summary()}'
+                )
             listed = self._listed()
             if listed and is_main_process():
                 self._runner.logger.warning(

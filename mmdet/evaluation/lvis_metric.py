@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from faster_coco_eval import COCO, COCOeval_faster
 
 from mmdet.datasets.coco_file import CocoFile
 from mmdet.datasets.coco_values import Identifier, identifier_key
@@ -12,7 +11,10 @@ from mmdet.datasets.formats.lvis import read_lvis_file
 from mmdet.errors import UserError
 from mmdet.registry import METRICS
 
-from .coco_metric import CocoMetric, Metric, mean_of, say_nothing
+from .coco_metric import CocoMetric
+from .curves import mean_of
+from .matching import Detections
+from .truth import ImageTruth
 
 LVIS_FIGURES = (
     *('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'APr', 'APc', 'APf'),
@@ -21,8 +23,6 @@ LVIS_FIGURES = (
 MAX_DETECTIONS = 300  # of an image
 _FREQUENCIES = dict(r='APr', c='APc', f='APf')  # rare, common and frequent classes
 _LISTS = ('neg_category_ids', 'not_exhaustive_category_ids')
-# The engine keeps something for each class in each image, which would be 24 million of LVIS.
-_CLASSES_AT_ONCE = 25
 
 
 @METRICS.register_module()
@@ -41,7 +41,7 @@ class LVISMetric(CocoMetric):
 
     default_prefix = 'lvis'
     figures: tuple[str, ...] = LVIS_FIGURES
-    max_detections = MAX_DETECTIONS
+    max_detections = (MAX_DETECTIONS,)
 
     def prepare(self) -> None:
         """Read the annotation file; see `CocoMetric`.
@@ -52,11 +52,6 @@ class LVISMetric(CocoMetric):
         if not self.ann_file:
             raise UserError("LVISMetric needs ann_file, LVIS's: samples lack what it measures by")
         super().prepare()
-
-    def _taken(self, results: list[dict]) -> tuple[COCO, list[dict]]:
-        self.prepare()
-        truth, results = super()._taken(results)
-        return truth, [_best(result) for result in results]
 
     def _read(self, path: str) -> CocoFile:
         coco = read_lvis_file(path, self.backend_args)
@@ -75,94 +70,42 @@ class LVISMetric(CocoMetric):
                 )
         return coco
 
-    def _truth_in(self, coco: CocoFile, labels: Mapping[Identifier, int]) -> COCO:
-        numbers = {identifier_key(key): label + 1 for key, label in labels.items()}
-        images = [
-            {**image, **{name: _numbered(image[name], numbers) for name in _LISTS}}
-            for image in coco.images
-        ]
-        # In which images a class is looked for: where there are objects of it, or none for certain.
-        self._looked_for = {
-            (image['id'], number) for image in images for number in image['neg_category_ids']
-        } | {
-            (each['image_id'], labels[each['category_id']] + 1)
-            for each in coco.annotations
-            if each['category_id'] in labels
-        }
-        truth = super()._truth_in(replace(coco, images=images), labels)
+    def _truth_in(
+        self, coco: CocoFile, labels: Mapping[Identifier, int]
+    ) -> dict[Identifier, ImageTruth]:
         frequencies = {category['id']: category['frequency'] for category in coco.categories}
-        for key, category in zip(labels, truth.dataset['categories'], strict=True):
-            category['frequency'] = frequencies[key]
+        self._frequencies = np.array([frequencies[key] for key in labels])
+        by_key = {identifier_key(key): label for key, label in labels.items()}
+        truth = super()._truth_in(coco, labels)
+        for image in coco.images:
+            absent, partial = (_labels(image[name], by_key) for name in _LISTS)
+            own = truth[image['id']]
+            # In which images a class is looked for: of which there are objects, or none for sure.
+            truth[image['id']] = replace(
+                own, looked_for=np.union1d(own.labels, absent).astype(int), not_exhaustive=partial
+            )
         return truth
 
-    def _counted(self, results: list[dict]) -> list[dict]:
-        # The engine leaves the others out too, but not in an image of which it measures nothing.
-        return [
-            _chosen(
-                result,
-                [
-                    index
-                    for index, label in enumerate(result['labels'])
-                    if (result['img_id'], label + 1) in self._looked_for
-                ],
-            )
-            for result in results
-        ]
+    def _kept(self, found: Detections) -> Detections:
+        return found[np.argsort(-found.scores, kind='stable')[:MAX_DETECTIONS]]
 
-    def _measure(
-        self, metric: Metric, truth: COCO, found: COCO
-    ) -> tuple[dict[str, float], list[float]]:
-        numbers = truth.getCatIds()
-        some = [
-            self._accumulated(metric, truth, found, numbers[start : start + _CLASSES_AT_ONCE])
-            for start in range(0, len(numbers), _CLASSES_AT_ONCE)
-        ]
-        thresholds = some[0]['params'].iouThrs
-        # (IoU thresholds, recalls, classes, areas), and without the recalls
-        precision = np.concatenate([each['precision'][..., 0] for each in some], 2)
-        recall = np.concatenate([each['recall'][..., 0] for each in some], 1)
+    def _figures(self, precision: np.ndarray, recall: np.ndarray) -> dict[str, float]:
         everything = precision[..., 0]
-        frequencies = np.array([each['frequency'] for each in truth.dataset['categories']])
         figures = dict(
             AP=mean_of(everything),
-            AP50=mean_of(everything[np.isclose(thresholds, 0.5)]),
-            AP75=mean_of(everything[np.isclose(thresholds, 0.75)]),
+            AP50=mean_of(everything[np.isclose(self.iou_thrs, 0.5)]),
+            AP75=mean_of(everything[np.isclose(self.iou_thrs, 0.75)]),
         )
         for place, size in enumerate('sml', start=1):
             figures[f'AP{size}'] = mean_of(precision[..., place])
-            figures[f'AR{size}@300'] = mean_of(recall[..., place])
-        figures['AR@300'] = mean_of(recall[..., 0])
+            figures[f'AR{size}@300'] = mean_of(recall[..., place, 0])
+        figures['AR@300'] = mean_of(recall[..., 0, 0])
         for frequency, name in _FREQUENCIES.items():
-            figures[name] = mean_of(everything[:, :, frequencies == frequency])
-        return figures, [mean_of(values) for values in np.moveaxis(everything, 2, 0)]
-
-    def _accumulated(self, metric: Metric, truth: COCO, found: COCO, numbers: list[int]) -> dict:
-        """Return what the engine measures of some classes."""
-        evaluation = COCOeval_faster(
-            truth, found, iouType=metric, lvis_style=True, print_function=say_nothing
-        )
-        evaluation.params.catIds = numbers
-        evaluation.params.maxDets = [MAX_DETECTIONS]
-        if self.iou_thrs is not None:
-            evaluation.params.iouThrs = self.iou_thrs
-        evaluation.evaluate()
-        evaluation.accumulate()
-        return evaluation.eval
+            figures[name] = mean_of(everything[:, :, self._frequencies == frequency])
+        return figures
 
 
-def _best(result: dict) -> dict:
-    """Return an image's detections of the highest scores, at most 300."""
-    order = np.argsort(-np.array(result['scores']), kind='stable')[:MAX_DETECTIONS]
-    return _chosen(result, order.tolist())
-
-
-def _chosen(result: dict, indices: list[int]) -> dict:
-    """Return some of an image's detections."""
-    fields = ('scores', 'labels', 'rles')
-    return {**result, **{name: [result[name][index] for index in indices] for name in fields}}
-
-
-def _numbered(identifiers: list, numbers: Mapping[Identifier | None, int]) -> list[int]:
-    """Return what the engine calls some categories, of those that are wanted."""
+def _labels(identifiers: list, labels: Mapping[Identifier | None, int]) -> list[int]:
+    """Return the labels of some categories, of those that are wanted."""
     keys = (identifier_key(identifier) for identifier in identifiers)
-    return [numbers[key] for key in keys if key in numbers]
+    return [labels[key] for key in keys if key in labels]

@@ -1,129 +1,125 @@
-"""What there is to find, as the engine of the evaluation wants it.
+"""What there is to find in an image, in little memory.
 
-It needs ids that are numbers, and takes an annotation's id of 0 for "no match". So they are
-numbered here: images in their order, categories by their labels, all from 1.
+An annotation file's objects are dicts of lists of numbers, 2 KB each; here an object takes 200
+bytes, most of them the run lengths of its mask.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from faster_coco_eval import COCO
-from pycocotools import mask as coco_mask
+import numpy as np
 
 from mmdet.datasets.coco_file import CocoFile
 from mmdet.datasets.coco_values import Identifier
-from mmdet.structures.segmentation import as_rle
+from mmdet.structures.segmentation import areas_of, as_rle
 
-_PAIRS = 250_000  # of an image and a class, which the engine is given at a time
+# COCO's ranges of an object's area in pixels, both ends included: all, small, medium, large
+AREAS = np.array([[0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10]])
 
 
-def truth_of_file(
-    coco: CocoFile, labels: Mapping[Identifier, int], image_numbers: Mapping[Identifier, int]
-) -> COCO:
-    """Return the annotations of a file.
+@dataclass(frozen=True)
+class ImageTruth:
+    """The G objects of an image, and what LVIS says of its classes.
+
+    Attributes:
+        size: (height, width) of the image in pixels.
+        labels: (G,) int32.
+        areas: (G,) float64 in pixels, as a file says.
+        crowd: (G,) bool: regions in which what is found is not wrong.
+        boxes: (G, 4) float64, x, y, width and height in pixels.
+        counts: of the masks' run lengths, compressed.
+        looked_for: the labels of which a detection counts; None for all.
+        not_exhaustive: the labels of which there may be objects that are not annotated.
+    """
+
+    size: tuple[int, int]
+    labels: np.ndarray
+    areas: np.ndarray
+    crowd: np.ndarray
+    boxes: np.ndarray
+    counts: tuple[bytes, ...]
+    looked_for: np.ndarray | None = None
+    not_exhaustive: Sequence[int] = ()
+
+    @property
+    def ignored(self) -> np.ndarray:
+        """(A, G) bool: which objects need not be found, for each of `AREAS`."""
+        return self.crowd | outside(self.areas)
+
+    def rles(self, indices: np.ndarray) -> list[dict]:
+        """Return some objects' masks as pycocotools wants them."""
+        return [dict(size=self.size, counts=self.counts[index]) for index in indices.tolist()]
+
+
+def outside(areas: np.ndarray) -> np.ndarray:
+    """Return which of (N,) areas are in which of `AREAS` not, (A, N) bool."""
+    return (areas < AREAS[:, :1]) | (areas > AREAS[:, 1:])
+
+
+def truth_of_file(coco: CocoFile, labels: Mapping[Identifier, int]) -> dict[Identifier, ImageTruth]:
+    """Return what there is to find in each image of a file, in the file's order.
 
     Args:
         coco: the file.
-        labels: of the ids of its categories that are wanted, in the order of the labels.
-        image_numbers: what the engine calls each image.
+        labels: of the ids of its categories that are wanted.
     """
-    names = {category['id']: category['name'] for category in coco.categories}
-    annotations = (
-        {
-            **annotation,
-            'image_id': image_numbers[annotation['image_id']],
-            'category_id': labels[annotation['category_id']] + 1,
-        }
-        for annotation in coco.annotations
-        if annotation['category_id'] in labels
-    )
-    images = [{**image, 'id': image_numbers[image['id']]} for image in coco.images]
-    return _numbered(images, annotations, [names[identifier] for identifier in labels])
-
-
-def truth_of_samples(
-    truths: Mapping[Identifier, dict],
-    classes: Sequence[str],
-    image_numbers: Mapping[Identifier, int],
-) -> COCO:
-    """Return the instances of samples.
-
-    Args:
-        truths: of each image's id, `ori_shape`, (h, w), and `instances` as `CocoDataset` has them.
-        classes: the names of the labels.
-        image_numbers: what the engine calls each image.
-    """
-    annotations = (
-        {'image_id': image_numbers[identifier], **_annotation(instance, *truth['ori_shape'])}
-        for identifier, truth in truths.items()
-        for instance in truth['instances']
-    )
-    images = [
-        dict(
-            id=number,
-            height=truths[identifier]['ori_shape'][0],
-            width=truths[identifier]['ori_shape'][1],
-        )
-        for identifier, number in image_numbers.items()
-    ]
-    return _numbered(images, annotations, classes)
-
-
-def by_classes(truth: COCO, found: COCO) -> Iterator[tuple[COCO, COCO]]:
-    """Yield what there is to find and what was found of some classes at a time, in their order.
-
-    The engine keeps something for each class in each image, 8 million of it with 80 classes in
-    100,000 images, and prepares all masks before it compares the first. A class's figures follow
-    from the images that it is in, or was found in.
-
-    Args:
-        truth: of all classes.
-        found: likewise.
-    """
-    categories = truth.dataset['categories']
-    images = {image['id']: image for image in truth.dataset['images']}
-    kinds = [_by_category(truth), _by_category(found)]
-    at_once = max(1, _PAIRS // len(images))
-    for start in range(0, len(categories), at_once):
-        some = categories[start : start + at_once]
-        # Copies, as the engine puts decoded masks into them.
-        chosen = [[{**each} for one in some for each in kind[one['id']]] for kind in kinds]
-        seen = sorted({each['image_id'] for annotations in chosen for each in annotations})
-        there = [images[number] for number in seen or list(images)[:1]]
-        whole, other = (
-            COCO(dict(images=there, annotations=annotations, categories=some))
-            for annotations in chosen
-        )
-        yield whole, other
-
-
-def _by_category(coco: COCO) -> dict[int, list[dict]]:
-    annotations: dict[int, list[dict]] = defaultdict(list)
-    for annotation in coco.dataset['annotations']:
-        annotations[annotation['category_id']].append(annotation)
-    return annotations
-
-
-def _annotation(instance: Mapping, height: int, width: int) -> dict:
-    x1, y1, x2, y2 = instance['bbox']
-    rle = as_rle(instance['mask'], height, width)
-    return dict(
-        category_id=instance['bbox_label'] + 1,
-        bbox=[x1, y1, x2 - x1, y2 - y1],
-        area=float(coco_mask.area(rle)),
-        iscrowd=int(instance['ignore_flag']),
-        segmentation=rle,
-    )
-
-
-def _numbered(images: list[dict], annotations: Iterable[dict], classes: Sequence[str]) -> COCO:
-    return COCO(
-        dict(
-            images=images,
-            annotations=[
-                {**annotation, 'id': number}
-                for number, annotation in enumerate(annotations, start=1)
+    return {
+        image['id']: _truth(
+            (int(image['height']), int(image['width'])),
+            [
+                (labels[each['category_id']], each['area'], each['iscrowd'], each['bbox'])
+                for each in annotations
+                if each['category_id'] in labels
             ],
-            categories=[dict(id=number, name=name) for number, name in enumerate(classes, start=1)],
+            (each['segmentation'] for each in annotations if each['category_id'] in labels),
         )
+        for image, annotations in coco.by_image()
+    }
+
+
+def truth_of_sample(sample: Mapping) -> ImageTruth:
+    """Return what there is to find in a sample; an object's area is then its mask's.
+
+    Args:
+        sample: with `ori_shape`, (h, w), and `instances` as `CocoDataset` has them.
+    """
+    height, width = sample['ori_shape'][:2]
+    rles = [as_rle(each['mask'], height, width) for each in sample['instances']]
+    objects = [
+        (each['bbox_label'], area, each['ignore_flag'], _as_coco(each['bbox']))
+        for each, area in zip(sample['instances'], areas_of(rles).tolist(), strict=True)
+    ]
+    return _truth((int(height), int(width)), objects, rles)
+
+
+def count_objects(truths: Iterable[tuple[np.ndarray, np.ndarray]], number: int) -> np.ndarray:
+    """Return how many objects of each class there are to find, (C, A) int64 for each of `AREAS`.
+
+    Args:
+        truths: of each image the labels of its objects, (G,), and which are ignored, (A, G).
+        number: of classes, C.
+    """
+    objects = np.zeros((number, len(AREAS)), np.int64)
+    for labels, ignored in truths:
+        np.add.at(objects, labels, ~ignored.T)
+    return objects
+
+
+def _truth(
+    size: tuple[int, int], objects: Sequence[tuple], segmentations: Iterable[list | dict]
+) -> ImageTruth:
+    labels, areas, crowd, boxes = zip(*objects, strict=True) if objects else ((), (), (), ())
+    counts = (as_rle(each, *size)['counts'] for each in segmentations)
+    return ImageTruth(
+        size,
+        np.array(labels, np.int32),
+        np.array(areas, np.float64),
+        np.array(crowd, bool),
+        np.array(boxes, np.float64).reshape(-1, 4),
+        tuple(each.encode() if isinstance(each, str) else each for each in counts),
     )
+
+
+def _as_coco(box: Sequence[float]) -> tuple[float, ...]:
+    x1, y1, x2, y2 = box
+    return x1, y1, x2 - x1, y2 - y1

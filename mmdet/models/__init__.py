@@ -1,6 +1,6 @@
 """The SOLO family: backbones, necks, heads, losses and the detector that joins them."""
 
-from .backbones import ResNet, ResNetV1d, TIMMBackbone
+from .backbones import ResNet, ResNetV1d, SwinTransformer, TIMMBackbone
 from .data_preprocessor import BatchFixedSizePad, DetDataPreprocessor
 from .detectors import SOLO, DetTTAModel
 from .heads import (
@@ -10,6 +10,7 @@ from .heads import (
     SOLOHead,
     SOLOV2Head,
 )
+from .layers import ExpMomentumEMA
 from .losses import DiceLoss, FocalLoss
 from .necks import FPN, PAFPN
 
@@ -24,10 +25,12 @@ __all__ = [
     'DetDataPreprocessor',
     'DetTTAModel',
     'DiceLoss',
+    'ExpMomentumEMA',
     'FocalLoss',
     'ResNet',
     'ResNetV1d',
     'SOLOHead',
     'SOLOV2Head',
+    'SwinTransformer',
     'TIMMBackbone',
 ]

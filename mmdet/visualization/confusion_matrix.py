@@ -30,7 +30,7 @@ def check_color_theme(name: str) -> None:
 def confusion_matrix_figure(
     shares: np.ndarray, names: Sequence[str], *, color_theme: str = 'plasma'
 ) -> 'Figure':
-    """Return a figure of a confusion matrix, in percent of each row.
+    """Return a figure of a confusion matrix, in percent of each row, with no number for 0.
 
     Args:
         shares: (N, N), 0 to 1, of the classes and the background; NaN in a row of nothing, which
@@ -58,7 +58,7 @@ def confusion_matrix_figure(
     lines = np.arange(len(names) - 1) + 0.5
     axes.vlines(lines, -0.5, len(names) - 0.5, colors='white', linewidths=0.8, alpha=0.5)
     axes.hlines(lines, -0.5, len(names) - 0.5, colors='white', linewidths=0.8, alpha=0.5)
-    for row, column in zip(*np.nonzero(np.isfinite(shares)), strict=True):
+    for row, column in zip(*np.nonzero(shares > 0), strict=True):
         share = shares[row, column]
         red, green, blue, _ = image.cmap(image.norm(share * 100))
         is_bright = 0.3 * red + 0.59 * green + 0.11 * blue > 0.5

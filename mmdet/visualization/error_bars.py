@@ -51,7 +51,7 @@ def class_gains_figure(gains: Mapping[str, Mapping[str, float]], title: str) -> 
     from matplotlib.figure import Figure
 
     worst = sorted(gains, key=lambda name: -sum(gains[name].values()))[:_MOST]
-    kinds = list(next(iter(gains.values()), {}))
+    kinds = list(gains[worst[0]]) if worst else []
     figure = Figure(figsize=(9, 0.26 * max(len(worst), 3) + 1.8), layout='constrained')
     axes = figure.subplots()
     starts = [0.0] * len(worst)
@@ -60,7 +60,7 @@ def class_gains_figure(gains: Mapping[str, Mapping[str, float]], title: str) -> 
         axes.barh(range(len(worst)), values, 0.8, starts, label=kind, color=color)
         starts = [start + value for start, value in zip(starts, values, strict=True)]
     axes.set_yticks(range(len(worst)), worst, fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(worst), 1) - 0.4, -0.6)
     few = f'; {_MOST} of {len(gains)} classes, those that lose most'
     few = few if len(gains) > _MOST else ''
     axes.set(xlabel='AP would gain, in points, each kind by itself', title=f'{title}{few}')

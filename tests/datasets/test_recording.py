@@ -83,7 +83,7 @@ def test_what_is_begun_anew_is_not_noted(shapes_root):
     config = shapes(shapes_root)
     config['pipeline'][-1] = dict(type='Pad', size=(320, 320))
     dataset = DATASETS.build(mixed(config))
-    dataset.transforms.append(LeavesNothing(2))
+    dataset.pipeline.transforms.append(LeavesNothing(2))
     runs = record(dataset)
     dataset[0]
     own = ['LoadImageFromFile', 'LoadAnnotations', 'Pad']

@@ -4,10 +4,13 @@ import random
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import DefaultSampler
+from mmengine.dataset import Compose, DefaultSampler
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
+from mmdet.datasets import MultiImageMixDataset
+from mmdet.engine.pipelines_of_epochs import PipelinesOfEpochs
 from mmdet.engine.placed_data import PlacedDataset, batches_from, placed, reseed
+from mmdet.registry import TRANSFORMS
 
 
 class Drawing(Dataset):
@@ -102,3 +105,71 @@ def test_whatever_else_is_asked_is_the_inner_data_sets():
     assert len(data) == 20
     assert not hasattr(data, '__getitems__')
     assert not hasattr(data, 'none_of_its')
+
+
+@TRANSFORMS.register_module()
+class Noting:
+    """A step that notes its name and what the generator says."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, results: dict) -> dict:
+        return {**results, 'seen': [*results.get('seen', ()), (self.name, np.random.rand())]}
+
+
+class Listed(Dataset):
+    def __init__(self, name: str) -> None:
+        self.pipeline = Compose([Noting(name)])
+
+    def __len__(self) -> int:
+        return 6
+
+    def full_init(self) -> None: ...
+
+    def __getitem__(self, index: int) -> dict:
+        return self.pipeline(dict(index=index))
+
+
+def noting(name: str) -> list[dict]:
+    return [dict(type='Noting', name=name)]
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_each_sample_goes_through_the_pipeline_of_its_epoch(workers):
+    def data() -> DataLoader:
+        inner = torch.utils.data.ConcatDataset([Listed('a'), Listed('b')])
+        plain = DataLoader(
+            inner,
+            batch_size=2,
+            sampler=DefaultSampler(inner, seed=3),
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            collate_fn=list,
+        )
+        loader = placed(plain, seed=3)
+        for epoch, name in ((3, 'last'), (1, 'next')):
+            assert loader.dataset.pipelines.begin(epoch, noting(name)) == 2
+        return loader
+
+    loader = data()
+    epochs = [list(batches_from(loader, epoch=epoch, first=0)) for epoch in range(5)]
+    names = [
+        {name for batch in epoch for sample in batch for name, _ in sample['seen']}
+        for epoch in epochs
+    ]
+    assert names == [{'a', 'b'}, {'next'}, {'next'}, {'last'}, {'last'}]
+    again = data()  # from the middle of an epoch, and back
+    assert list(batches_from(again, epoch=3, first=4)) == epochs[3][4:]
+    assert list(batches_from(again, epoch=0, first=2)) == epochs[0][2:]
+
+
+def test_of_a_mix_it_is_its_own_pipeline_that_changes():
+    mix = MultiImageMixDataset(Listed('image'), noting('mix'))
+    pipelines = PipelinesOfEpochs(mix)
+    pipelines.begin(1, noting('other'))
+    seen = []
+    for epoch in (0, 1, 0):
+        pipelines.choose(epoch)
+        seen.append([name for name, _ in mix[0]['seen']])
+    assert seen == [['image', 'mix'], ['image', 'other'], ['image', 'mix']]

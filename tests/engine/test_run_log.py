@@ -96,6 +96,13 @@ def test_of_a_work_directory_it_is_the_newest_training_with_all_it_was_resumed_f
         assert read_log(str(place)).series('loss').xs == [9, 10]
 
 
+def test_what_began_anew_does_not_go_on_from_what_was_logged_more_often(tmp_path):
+    scalars = 'vis_data/scalars.json'
+    write(tmp_path / '1' / scalars, [step(1), step(2), step(3)])
+    write(tmp_path / '2' / scalars, [step(2), step(4)])
+    assert read_log(str(tmp_path)).series('loss').xs == [2, 4]
+
+
 def test_a_validation_that_was_done_again_counts_once(tmp_path):
     scalars = 'vis_data/scalars.json'
     before = [step(1, epoch=1), validation(1, 0.1), step(5, epoch=2), validation(2, 0.2)]

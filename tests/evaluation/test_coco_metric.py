@@ -1,11 +1,11 @@
 import copy
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from faster_coco_eval import COCOeval_faster
 from mmengine.logging import MMLogger
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -163,26 +163,38 @@ def test_evaluating_twice_gives_the_same(truth, ann_file):
     assert evaluate(metric, detections_for(truth)) == evaluate(metric, detections_for(truth))
 
 
-@pytest.mark.parametrize('metric', ['segm', 'bbox'])
-def test_figures_are_the_same_with_a_class_at_a_time(truth, ann_file, monkeypatch, metric):
-    truth['annotations'] = [each for each in truth['annotations'] if each['category_id'] != 3]
-    Path(ann_file).write_text(json.dumps(truth))
+def test_the_order_in_which_images_come_does_not_matter(truth, ann_file):
+    """Of equal scores, that of the file's first image comes first, as pycocotools has it."""
     samples = detections_for(truth)
-    given: list[tuple[int, int]] = []
+    for sample in samples:
+        found = sample['pred_instances']
+        found['scores'] = (found['scores'] * 4).round() / 4
+    arguments = dict(metric=['segm', 'bbox'], classwise=True)
+    whole = evaluate(CocoMetric(ann_file, **arguments), samples)
+    assert evaluate(CocoMetric(ann_file, **arguments), samples[::-1]) == whole
+    by_order = [
+        evaluate(CocoMetric(**arguments), with_instances(truth, some))
+        for some in (samples, samples[::-1])
+    ]
+    assert by_order[0] != by_order[1]  # there are ties that matter
 
-    class Engine(COCOeval_faster):
-        def evaluate(self) -> None:
-            given.append((len(self.params.imgIds), len(self.params.catIds)))
-            super().evaluate()
 
-    monkeypatch.setattr('mmdet.evaluation.coco_metric.COCOeval_faster', Engine)
-    whole = evaluate(CocoMetric(ann_file, metric=metric, classwise=True), samples)
-    assert given == [(len(truth['images']), len(CLASSES))]
-    given.clear()
-    monkeypatch.setattr('mmdet.evaluation.truth._PAIRS', 1)
-    assert evaluate(CocoMetric(ann_file, metric=metric, classwise=True), samples) == whole
-    assert [classes for _, classes in given] == [1] * len(CLASSES)
-    assert max(images for images, _ in given) < len(truth['images'])
+@pytest.mark.parametrize('with_file', [True, False])
+def test_two_processes_send_little_and_the_figures_are_the_same(truth, ann_file, with_file):
+    samples = detections_for(truth)
+    samples = samples if with_file else with_instances(truth, samples)
+    whole = CocoMetric(ann_file if with_file else None, metric=['segm', 'bbox'], classwise=True)
+    first, second = copy.deepcopy(whole), copy.deepcopy(whole)
+    expected = evaluate(whole, samples)
+    for metric, some in ((first, samples[::2]), (second, samples[1::2])):
+        metric.dataset_meta = META
+        metric.process({}, some)
+    sent = pickle.dumps(second.results)
+    found = [len(sample['pred_instances']['scores']) for sample in samples[1::2]]
+    assert len(sent) < 60 * sum(found) + 600 * len(found)  # of both metrics
+    first.results += pickle.loads(sent)
+    # Without a file the images are in the order in which they came.
+    assert first.evaluate(len(samples)) == (expected if with_file else pytest.approx(expected))
 
 
 def test_nothing_detected_is_zero_and_a_valid_file(truth, ann_file, tmp_path):
@@ -339,13 +351,6 @@ def test_what_is_left_out_is_said(truth, tmp_path, caplog):
         logger.removeHandler(caplog.handler)
     (message,) = [record.message for record in caplog.records if record.levelname == 'WARNING']
     assert 'changed.json: 1 left out: 1 without a mask' in message
-
-
-def test_other_processes_than_the_first_read_nothing(monkeypatch):
-    monkeypatch.setattr('mmdet.evaluation.coco_metric.is_main_process', lambda: False)
-    metric = CocoMetric('nowhere.json')
-    metric.dataset_meta = META
-    metric.prepare()
 
 
 def test_without_images_or_annotations_there_is_no_figure(truth, ann_file, tmp_path):

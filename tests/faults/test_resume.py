@@ -16,7 +16,21 @@ from tests.faults.training import EPOCH, Trained, assert_same, config, train, wi
 
 # In the middle of an epoch, and, where four steps are accumulated, of an accumulation.
 STOPS = dict(end=(EPOCH, 'epoch_1.pth'), middle=(9, 'iter_9.pth'))
-EMA = [dict(type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=0.01)]
+EMA = [dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.01, gamma=20)]
+# One before the stop in the middle, and one after it
+SWITCHES = [
+    dict(
+        type='PipelineSwitchHook',
+        switch_epoch=epoch,
+        switch_pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
+            dict(type='RandomResize', scale=[(side, side), (side + 32, side)], keep_ratio=False),
+            dict(type='PackDetInputs'),
+        ],
+    )
+    for epoch, side in ((1, 64), (2, 96))
+]
 
 
 def variant(cfg: Config, *names: str) -> Config:
@@ -25,6 +39,8 @@ def variant(cfg: Config, *names: str) -> Config:
             cfg.optim_wrapper.type = 'AmpOptimWrapper'
         elif name == 'ema':
             cfg.custom_hooks = EMA
+        elif name == 'switch':
+            cfg.custom_hooks = [*cfg.custom_hooks, *SWITCHES]
         elif name == 'accumulation':
             cfg.optim_wrapper.accumulative_counts = 4
         elif name == 'seedless':
@@ -53,9 +69,9 @@ def stop_and_go_on(root: Path, folder: Path, *names: str, stop: str, workers: in
 @pytest.mark.parametrize(
     ('names', 'stop', 'workers'),
     [
-        (('bf16', 'ema', 'accumulation'), 'middle', 2),
+        (('bf16', 'ema', 'switch', 'accumulation'), 'middle', 2),
         (('seedless',), 'end', 0),
-        (('seeds-by-rank', 'DefaultSampler'), 'middle', 0),
+        (('seeds-by-rank', 'DefaultSampler', 'switch'), 'middle', 0),
         (('InfiniteSampler',), 'middle', 2),
     ],
 )

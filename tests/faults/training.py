@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 from mmengine.config import Config
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from torch.nn import functional
 
 from mmdet.engine.runner import Runner
@@ -98,7 +98,10 @@ def train(cfg: Config, *, resume: Path | None = None, runner_type: type = Runner
     losses = Losses()
     runner.register_hook(losses, priority='VERY_HIGH')
     model = runner.train()
-    return Trained(losses.of, {k: v.clone() for k, v in model.state_dict().items()}, runner)
+    averaged = (hook.ema_model for hook in runner.hooks if isinstance(hook, EMAHook))
+    states = [model.state_dict(), *(each.state_dict(prefix='averaged.') for each in averaged)]
+    weights = {key: value.clone() for state in states for key, value in state.items()}
+    return Trained(losses.of, weights, runner)
 
 
 def assert_same(resumed: Trained, whole: Trained, *, stop: int) -> None:

@@ -102,14 +102,14 @@ def test_the_parts_of_a_test_step(measure):
     functions = decoding.decode, instances.matrix_nms, instances.masks_to_rle
     lines = 'model = dict(test_cfg=dict(score_thr=0.1))'
     report = measure('--mode', 'eval', '--candidates', '30', *SHORT, lines=lines)
-    own = {'data', 'decoding', 'Matrix NMS', 'encoding', 'metric'}
+    own = {'data', 'decoding', 'Matrix NMS', 'encoding', 'matching'}
     assert report['parts'].keys() == own | NETWORK | HEAD
     assert min(report['parts'].values()) > 0
     assert sum(report['parts'].values()) == pytest.approx(report['seconds'])
-    assert report['matching'] > 0 and report['matched_images'] == 3
+    assert report['figures'] > 0 and report['matched_images'] == 3
     assert 0 < report['instances'] <= 10 and report['candidates'] == 30
     assert functions == (decoding.decode, instances.matrix_nms, instances.masks_to_rle)
-    assert 'matching' not in measure('--task', 'inference', *SHORT)
+    assert 'figures' not in measure('--task', 'inference', *SHORT)
 
 
 def test_the_parts_of_the_data(measure):

@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 
 import cv2
 import pytest
@@ -72,22 +73,27 @@ def test_two_processes_find_what_one_does(tested, trained, config, shapes_root, 
     run = torchrun(
         *('tools/test.py', config, str(trained / 'epoch_2.pth')),
         *('--work-dir', str(work_dir / 'two'), '--data-root', str(shapes_root)),
-        *('--out', str(work_dir / 'two.json')),
+        *('--out', str(work_dir / 'two.pkl')),
         *('--show-dir', os.path.relpath(work_dir / 'two_vis', REPO)),  # as --out: from here
         *('--report', str(work_dir / 'two_report.html')),
         environment=environment,
     )
     assert run.returncode == 0, run.stderr
 
-    def detections(name: str) -> list[tuple]:
-        found = json.loads((work_dir / name).read_text())
-        return sorted(
-            (d['image_id'], d['category_id'], d['segmentation']['counts'], round(d['score'], 4))
-            for d in found
+    found = sorted(
+        (d['image_id'], d['category_id'], d['segmentation']['counts'], round(d['score'], 4))
+        for d in json.loads((work_dir / 'results.json').read_text())
+    )
+    samples = pickle.loads((work_dir / 'two.pkl').read_bytes())
+    again = sorted(
+        (sample['img_id'], int(label) + 1, rle['counts'].decode(), round(float(score), 4))
+        for sample in samples
+        for label, rle, score in zip(
+            *(sample['pred_instances'][key] for key in ('labels', 'masks', 'scores')), strict=True
         )
-
-    assert len(detections('results.json')) > 20
-    assert detections('two.json') == detections('results.json')
+    )
+    assert len(samples) == 7 and len(found) > 20
+    assert again == found
     one = json.loads((work_dir / 'metrics.json').read_text())
     assert json.loads((work_dir / 'two' / 'metrics.json').read_text()) == pytest.approx(one)
     reports = [
@@ -132,7 +138,7 @@ def test_a_resumed_runs_config_tests_bare_weights(
             ['--cfg-options', 'model.mask_head.stacked_convs=2'],
             'mask_head.cls_convs.1.conv.weight',
         ),
-        ('epoch_1.pth', ['--out', 'results.pkl'], 'name a .json file'),
+        ('epoch_1.pth', ['--out', 'results.txt'], 'name a .json file, or a .pkl'),
         (
             'epoch_1.pth',
             ['--out', 'x.json', '--cfg-options', 'test_evaluator=[]'],

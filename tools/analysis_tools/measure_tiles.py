@@ -4,14 +4,17 @@ python tools/analysis_tools/measure_tiles.py CHECKPOINT [--tile 256 320] [--over
 """
 
 import argparse
+import io
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
-from faster_coco_eval import COCO, COCOeval_faster
 from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from mmdet.apis import infer, infer_tiled, inference_pipeline, load_detector
 from mmdet.apis.inference import compose_for_images
@@ -71,13 +74,14 @@ def measure(find: Callable[[np.ndarray], DetDataSample], scene: Scene) -> tuple[
             detections.append(dict(_instance(index, label, rle), score=score))
     sizes = [dict(id=i + 1, height=SIZE[0], width=SIZE[1]) for i in range(len(scene.images))]
     categories = [dict(id=label + 1, name=name) for label, name in enumerate(CLASSES)]
-    truth = COCO(dict(images=sizes, annotations=scene.annotations, categories=categories))
-    evaluation = COCOeval_faster(
-        truth, truth.loadRes(detections), iouType='segm', print_function=lambda *_: None
-    )
-    evaluation.params.maxDets = [10, 100, _MANY]
-    evaluation.evaluate()
-    evaluation.accumulate()
+    truth = COCO()
+    truth.dataset = dict(images=sizes, annotations=scene.annotations, categories=categories)
+    with redirect_stdout(io.StringIO()):
+        truth.createIndex()
+        evaluation = COCOeval(truth, truth.loadRes(detections), 'segm')
+        evaluation.params.maxDets = [10, 100, _MANY]
+        evaluation.evaluate()
+        evaluation.accumulate()
     precision = evaluation.eval['precision'][..., 0, -1]  # IoU thresholds, recalls, classes
     return _mean(precision), _mean(precision[0])
 

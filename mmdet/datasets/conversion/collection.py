@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import commonpath, dirname, join, normpath, relpath
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from mmdet.datasets.coco import CocoDataset
 from mmdet.datasets.coco_file import CocoFile, category_labels
 from mmdet.datasets.coco_images import leads_out
 from mmdet.datasets.coco_values import Identifier
+from mmdet.datasets.embedded_image import embedded_image, embedded_suffix, is_embedded
 from mmdet.datasets.findings import LEFT_OUT, NOTICED, Findings
 from mmdet.datasets.image_header import ImageFile, check_image_files, image_sizes
 from mmdet.datasets.split import split_images
@@ -178,9 +179,21 @@ def _pictures(source: CocoDataset, coco: CocoFile, of_category: dict) -> list[Pi
     paths = [normpath(join(folder, image['file_name'])) for image in coco.images]
     above = commonpath([dirname(path) for path in paths]) if paths else ''
     return [
-        Picture(path, {**image, 'file_name': relpath(path, above)}, annotations[image['id']])
+        Picture(path, {**image, 'file_name': _image_name(path, above)}, annotations[image['id']])
         for path, image in zip(paths, coco.images, strict=True)
     ]
+
+
+def _image_name(path: str, above: str) -> str:
+    """Return the name of an image below a folder; one that a JSON file holds has its ending."""
+    name = relpath(path, above)
+    if not is_embedded(path):
+        return name
+    try:
+        image = embedded_image(Path(path).read_bytes())
+    except (OSError, ValueError):
+        return name  # it is left out as one that cannot be used
+    return str(PurePath(name).with_suffix(embedded_suffix(image)))
 
 
 def _usable(pictures: list[Picture], source: str, findings: Findings) -> list[Picture]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmdet.datasets.embedded_image import embedded_image, is_embedded
 from mmdet.errors import UserError
 from mmdet.utils.files import check_folder
 
@@ -51,11 +52,16 @@ def whole_folder(target: Path) -> Iterator[Path]:
 def put_image(source: str, target: Path, *, link: bool) -> None:
     """Copy an image, or make a hard link to it; its folder is made.
 
+    One that a JSON file of labelme's holds is written out in any case.
+
     Raises:
         UserError: it cannot be linked.
         OSError: the disk is full, or cannot be written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    if is_embedded(source):
+        target.write_bytes(embedded_image(Path(source).read_bytes()))
+        return
     if not link:
         shutil.copyfile(source, target)
         return

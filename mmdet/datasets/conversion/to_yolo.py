@@ -42,7 +42,7 @@ def write_yolo(collection: Collection, folder: Path, *, link: bool) -> Findings:
     findings = Findings()
     for part, pictures in collection.parts.items():
         for picture in pictures:
-            if not picture.path.lower().endswith(IMAGE_SUFFIXES):
+            if not picture.image['file_name'].lower().endswith(IMAGE_SUFFIXES):
                 what = 'images whose ending says no format, which readers of YOLO pass over'
                 findings.add(LEFT_OUT, what, picture.path)
                 continue

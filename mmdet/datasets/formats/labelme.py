@@ -37,7 +37,8 @@ class LabelmeDataset(CocoDataset):
 
     Polygons, rectangles, circles and masks are objects, those of one label and `group_id` one;
     points and lines are left out. An image is looked for where `imagePath` says, and if it is not
-    there, or that is out of the data set, under its name beside the JSON file. Its size is the JSON
+    there, or that is out of the data set, under its name beside the JSON file, and then in that
+    file, in `imageData`. Its size is the JSON
     file's. An image without a JSON file takes no part. One that is missing, or whose JSON file is
     broken, takes no part in training, and is refused with `test_mode`. All else is as in
     `CocoDataset`.
@@ -55,7 +56,10 @@ class LabelmeDataset(CocoDataset):
         folder = folder_of(self.data_prefix, 'img', 'FOLDER')
         findings = Findings()
         files = self._files(folder, findings)
-        pictures = [find_picture(file, self._roots(), findings) for file in files]
+        pictures = [
+            find_picture(file, self._roots(), findings) or (file.path if file.has_picture else None)
+            for file in files
+        ]
         sizes = _sizes(files, pictures)
         names = self._names(files, findings)
         content = Content(self.source, dict(enumerate(names)), findings)
@@ -190,11 +194,6 @@ def _why_unusable(file: LabelmeFile, picture: str | None) -> tuple[str, str]:
     """Return the file without which an image takes no part, and why, to be read behind it."""
     if picture is not None:
         return picture, 'cannot be read'
-    if file.has_picture:
-        return file.path, (
-            'holds its image alone (imageData), which is read from files: write it beside, as '
-            '`labelme_export_json` does'
-        )
     return file.path, f'names an image that does not exist, {file.image_path!r}'
 
 

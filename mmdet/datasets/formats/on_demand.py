@@ -17,8 +17,9 @@ from mmdet.datasets.coco_annotations import repaired
 from mmdet.datasets.coco_file import CocoFile
 from mmdet.datasets.coco_images import check_images
 from mmdet.datasets.coco_values import identifier_key
-from mmdet.datasets.findings import Findings
+from mmdet.datasets.findings import REPAIRED, Findings, ListedFindings
 from mmdet.datasets.image_file import UnusableImageError
+from mmdet.datasets.met_findings import note_findings
 from mmdet.datasets.segmentation_check import UnusableMaskError
 from mmdet.errors import UserError
 
@@ -54,8 +55,9 @@ class Store(ABC):
 class OnDemandDataset(CocoDataset):
     """A data set whose annotations are read image by image.
 
-    A subclass fills in `open_store`. What is wrong in the files is repaired as in `CocoDataset`,
-    without a word, since it is met one by one. An image with an annotation that would have to be
+    A subclass fills in `open_store`. What is wrong in the files is repaired as in `CocoDataset`. As
+    it is met one by one, the log has the first of each kind when it is met, and a training at its
+    end how many there were. An image with an annotation that would have to be
     left out cannot be used, as if its picture were broken: in training it is noted, and another one
     takes its place; with `test_mode` it is refused. That the images exist is seen when they are
     read; it is complained of at once if none of a hundred does.
@@ -109,10 +111,14 @@ class OnDemandDataset(CocoDataset):
         """
         self._open()
         for position in range(len(self._store)):
-            yield self._entry(position)
+            yield self._entry(position, Findings())
 
-    def _entry(self, position: int) -> tuple[dict, list[dict]]:
+    def _entry(self, position: int, findings: Findings) -> tuple[dict, list[dict]]:
         """Return an image and its annotations, as `CocoFile` has them.
+
+        Args:
+            position: in the store.
+            findings: what is repaired is added here.
 
         Raises:
             UnusableImageError: they cannot be used.
@@ -120,7 +126,6 @@ class OnDemandDataset(CocoDataset):
         """
         given, entries = self._store.read(position)
         where = self._store.place(position)
-        findings = Findings()
         images = check_images([given], findings)
         if not images:
             raise UnusableImageError(f'{where}: {findings.first_refused()}')
@@ -131,14 +136,19 @@ class OnDemandDataset(CocoDataset):
         for number, entry in enumerate(entries):
             annotation = {**entry, 'image_id': image['id']}
             try:
-                fields, _, _ = repaired(annotation, image_of, self._category_ids)
+                fields, repairs, _ = repaired(annotation, image_of, self._category_ids)
             except UnusableMaskError as reason:
                 raise UnusableImageError(f'{where}: annotation {number} is one {reason}') from None
+            for repair in repairs:
+                findings.add(REPAIRED, repair, f'{where}: annotation {number}')
             annotations.append({**annotation, **fields})
         return image, annotations
 
     def _item_at(self, position: Any) -> dict:
-        return self._item(*self._entry(int(position)), self._labels, Findings())
+        findings = ListedFindings()
+        item = self._item(*self._entry(int(position), findings), self._labels, findings)
+        note_findings(self.source, findings)
+        return item
 
     def get_data_info(self, idx: int) -> dict:
         """Read an item of the data list; see `CocoDataset`.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, ConcatDataset
 from torch.utils.data import BatchSampler, Sampler
 
 from mmdet.datasets.image_file import UnusableImageError
@@ -41,7 +41,7 @@ class AspectRatioBatchSampler(BatchSampler):
                 yield batch
 
 
-def is_upright(dataset: BaseDataset, index: int) -> bool:
+def is_upright(dataset: BaseDataset | ConcatDataset, index: int) -> bool:
     """Return whether an image is higher than wide; not if its annotation cannot be read."""
     try:
         info = dataset.get_data_info(index)

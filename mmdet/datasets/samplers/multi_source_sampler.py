@@ -73,9 +73,11 @@ class MultiSourceSampler(InfiniteSampler):
 
     def _images(self) -> list[range]:
         """Return the indices of each data set's images in the whole one."""
+        joined = self.dataset
+        assert isinstance(joined, ConcatDataset)
         return [
             range(end - len(each), end)
-            for each, end in zip(self.dataset.datasets, self.dataset.cumulative_sizes, strict=True)
+            for each, end in zip(joined.datasets, joined.cumulative_sizes, strict=True)
         ]
 
     def _drawn(self, images: Sequence[int]) -> Iterator[int]:

@@ -12,8 +12,10 @@ from mmengine.runner import Runner
 from mmdet import registry as mmdet_registry
 from mmdet.errors import UserError
 from mmdet.models.heads import MaskFeatModule
+from mmdet.models.layers import DropBlock
 from mmdet.models.postprocess import DecodeConfig
 
+from .not_here import what_instead
 from .signature import Arguments, arguments_of, in_words, may_be, suggestion
 
 # Whose arguments are checked by their types, and looked into for further objects. What a user's
@@ -60,6 +62,7 @@ _WITHIN = {
     'neck': Place(mmdet_registry.MODELS),
     'mask_head': Place(mmdet_registry.MODELS, supplied=frozenset({'train_cfg', 'test_cfg'})),
     'mask_feature_head': Place(untyped=MaskFeatModule, supplied=frozenset({'in_channels'})),
+    'drop_block': Place(untyped=DropBlock),
     'test_cfg': Place(untyped=DecodeConfig),
     'tta_cfg': Place(untyped=DecodeConfig),
     'data_preprocessor': Place(mmdet_registry.MODELS),
@@ -75,6 +78,7 @@ _WITHIN = {
     'dataset': _DATASET,
     'datasets': _DATASET,
     'pipeline': _TRANSFORM,
+    'switch_pipeline': _TRANSFORM,  # of PipelineSwitchHook
     'transforms': _TRANSFORM,
     'policies': _TRANSFORM,  # of AutoAugment
     'aug_space': _TRANSFORM,  # of RandAugment
@@ -205,8 +209,10 @@ def _find(node: Mapping, place: Place) -> Callable:
     elsewhere = next((r.name for r in _ALL if _look_up(r, full_name) is not None), None)
     if elsewhere:
         raise UserError(f'{name!r} is {_article(elsewhere)}, not {kind}')
-    known = [key for registry in registries for key in _names(registry)]
     short = name.removeprefix('mmdet.')
+    if advice := what_instead(name):
+        raise UserError(f'there is no type {short!r}: {advice}')
+    known = [key for registry in registries for key in _names(registry)]
     raise UserError(f'there is no type {short!r}{suggestion(short, known)}')
 
 

@@ -13,7 +13,7 @@ from .signature import in_words, may_be
 _FURTHER = {
     'model_wrapper_cfg': dict | None,
     'find_unused_parameters': bool,
-    'sync_bn': str | None,
+    'sync_bn': typing.Literal['torch'] | None,  # mmcv's is in its compiled half
     'activation_checkpointing': str | list | None,
     'efficient_conv_bn_eval': str | list | None,
     'compile': dict | bool | None,

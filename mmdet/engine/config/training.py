@@ -1,6 +1,6 @@
 """Loops, optimizers and their schedules."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
@@ -8,6 +8,7 @@ import torch
 from mmengine.optim import DefaultOptimWrapperConstructor
 from torch import nn
 
+from mmdet.engine.layer_decay import SETTINGS, LearningRateDecayOptimizerConstructor
 from mmdet.registry import (
     LOOPS,
     OPTIM_WRAPPER_CONSTRUCTORS,
@@ -26,17 +27,20 @@ _SCHEDULER = Place(
     supplied=frozenset({'optimizer', 'param_name'}),
     handled=frozenset({'convert_to_iter_based', 'epoch_length'}),
 )
-# What DefaultOptimWrapperConstructor looks for.
-_PARAMWISE = (
-    'custom_keys',
-    'bias_lr_mult',
-    'bias_decay_mult',
-    'norm_decay_mult',
-    'dwconv_decay_mult',
-    'flat_decay_mult',
-    'dcn_offset_lr_mult',
-    'bypass_duplicate',
-)
+# What the constructors look for in `paramwise_cfg`.
+_PARAMWISE = {
+    DefaultOptimWrapperConstructor.__name__: (
+        'custom_keys',
+        'bias_lr_mult',
+        'bias_decay_mult',
+        'norm_decay_mult',
+        'dwconv_decay_mult',
+        'flat_decay_mult',
+        'dcn_offset_lr_mult',
+        'bypass_duplicate',
+    ),
+    LearningRateDecayOptimizerConstructor.__name__: SETTINGS,
+}
 
 
 def check_train_cfg(node: Mapping, path: str) -> Iterator[str]:
@@ -72,8 +76,9 @@ def check_optim_wrapper(node: Mapping, path: str) -> Iterator[str]:
     yield from check_object(node, path, place)
     kinds = Place(OPTIM_WRAPPER_CONSTRUCTORS, supplied=None)
     yield from check_object(dict(type=constructor), f'{path}.constructor', kinds)
-    if constructor == DefaultOptimWrapperConstructor.__name__:
-        yield from _check_paramwise(node.get('paramwise_cfg') or {}, f'{path}.paramwise_cfg')
+    known = _PARAMWISE.get(str(constructor).removeprefix('mmdet.'))
+    if known is not None:
+        yield from _check_paramwise(node.get('paramwise_cfg') or {}, f'{path}.paramwise_cfg', known)
         if 'optimizer' in node:
             yield from _check_optimizer(node['optimizer'], f'{path}.optimizer')
     clip = node.get('clip_grad')
@@ -92,12 +97,14 @@ def _check_optimizer(node: object, path: str) -> Iterator[str]:
         yield from _trial(partial(cls, [nn.Parameter(torch.zeros(1, 1))], **arguments), path)
 
 
-def _check_paramwise(node: Mapping, path: str) -> Iterator[str]:
+def _check_paramwise(node: Mapping, path: str, known: Sequence[str]) -> Iterator[str]:
     if not isinstance(node, Mapping):
         yield f'{path} is {node!r}, not a dict'
         return
-    for key in node.keys() - set(_PARAMWISE):
-        yield f'{path} has no setting {key!r}{suggestion(key, _PARAMWISE)}'
+    for key in node.keys() - set(known):
+        yield f'{path} has no setting {key!r}{suggestion(key, known)}'
+    if known is SETTINGS and 'decay_rate' not in node:
+        yield f"{path} needs 'decay_rate'"
     custom = node.get('custom_keys') or {}
     for name, settings in custom.items() if isinstance(custom, Mapping) else ():
         for key in settings if isinstance(settings, Mapping) else ():

@@ -10,6 +10,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmdet.engine.random_state import Use, generators_put_back, seed_generators
 from mmdet.errors import UserError
 from mmdet.models.assigners import Coverage, GroundTruth, grid_coverage, locate_instances
 from mmdet.registry import DATASETS
@@ -74,11 +75,13 @@ def collect_objects(
 ) -> Objects:
     """Run a data set's pipeline, and keep where the objects are.
 
+    They are the same at each call: an image's place in the data set says what is drawn for it.
+
     Args:
         dataset: of a training.
         divisor: what images are padded to multiples of.
         max_images: of more, so many are drawn by chance.
-        seed: of that chance.
+        seed: of that chance, and of what the pipeline draws.
 
     Raises:
         UserError: there are no objects.
@@ -86,10 +89,12 @@ def collect_objects(
     chosen = np.random.default_rng(seed).permutation(len(dataset))[:max_images]
     instances: list[InstanceData] = []
     sizes: list[tuple[int, ...]] = []
-    for index in chosen.tolist():
-        item = dataset[index]
-        instances.append(item['data_samples'].gt_instances)
-        sizes.append(tuple(item['inputs'].shape[-2:]))
+    with generators_put_back():
+        for index in chosen.tolist():
+            seed_generators(seed, Use.SAMPLE, index)
+            item = dataset[index]
+            instances.append(item['data_samples'].gt_instances)
+            sizes.append(tuple(item['inputs'].shape[-2:]))
     truth = locate_instances(instances)
     if not len(truth.areas):
         raise UserError(f'there are no objects in {len(chosen)} images of the training')

@@ -13,9 +13,10 @@ from mmengine.runner import BaseLoop, Runner
 from mmdet.datasets.dataset_wrappers import innermost
 from mmdet.datasets.file_backend import file_backend
 from mmdet.engine.disk_space import checkpoints_of
-from mmdet.engine.wrapper import unwrapped
 from mmdet.errors import UserError
 from mmdet.registry import HOOKS
+
+from .num_class_check_hook import check_classes
 
 
 @HOOKS.register_module()
@@ -44,7 +45,7 @@ class PreflightHook(Hook):
         """
         if not is_main_process():
             return
-        _check_classes(runner, runner.train_loop)
+        check_classes(runner, runner.train_loop)
         _prepare(runner, runner.val_loop)
         _check_best(runner)
         _check_disk(runner)
@@ -60,22 +61,8 @@ class PreflightHook(Hook):
             _prepare(runner, runner.test_loop)
 
 
-def _check_classes(runner: Runner, loop: BaseLoop | None) -> None:
-    head = getattr(unwrapped(runner.model), 'mask_head', None)
-    number = getattr(head, 'num_classes', None)
-    loader = getattr(loop, 'dataloader', None)
-    for dataset in innermost(loader.dataset) if loader is not None else ():
-        classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
-        if number is not None and classes is not None and len(classes) != number:
-            raise UserError(
-                f'{getattr(dataset, "source", "the data set")} has {len(classes)} classes, but '
-                f'model.mask_head.num_classes is {number}: set it to {len(classes)}, or name the '
-                "classes to use in the data set's metainfo"
-            )
-
-
 def _prepare(runner: Runner, loop: BaseLoop | None) -> None:
-    _check_classes(runner, loop)
+    check_classes(runner, loop)
     # There may be no loop, and a user's own may do without an evaluator.
     for metric in getattr(getattr(loop, 'evaluator', None), 'metrics', ()):
         prepare = getattr(metric, 'prepare', None)

@@ -93,7 +93,7 @@ def _transforms(dataset: object) -> Iterator[object]:
     for each in inner:
         if each is not None:
             yield from _transforms(each)
-    yield from getattr(getattr(dataset, 'pipeline', dataset), 'transforms', ())
+    yield from getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
 
 
 def _endless(loader: DataLoader) -> Generator:

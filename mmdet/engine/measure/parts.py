@@ -19,7 +19,7 @@ from .stopwatch import Stopwatch, timed
 
 LOOP = 'loop and hooks'  # of mmengine, the logger among them: all that is no other part
 DATA = 'data'
-MATCHING = 'matching'
+FIGURES = 'figures'  # over all images, of which each was matched before
 
 # (what has the function, its name, the part)
 _PLAIN = (
@@ -53,8 +53,8 @@ _TEST = (
     ('decoding', 'decode', 'decoding'),
     ('instances', 'matrix_nms', 'Matrix NMS'),
     ('instances', 'masks_to_rle', 'encoding'),
-    ('evaluator', 'process', 'metric'),
-    ('evaluator', 'evaluate', MATCHING),
+    ('evaluator', 'process', 'matching'),
+    ('evaluator', 'evaluate', FIGURES),
 )
 
 

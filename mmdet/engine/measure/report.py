@@ -52,8 +52,8 @@ def _step_rows(report: Mapping) -> Iterator[tuple[str, str]]:
         yield 'clock', 'the CPU time of one thread, without what it waited for'
     yield 'step', f'{_time(report["seconds"])}, {_speed(report["images_a_second"])}, {steps}'
     yield from _part_rows(report['parts'])
-    if 'matching' in report:
-        yield 'matching', f'{_time(report["matching"])} for {report["matched_images"]} images'
+    if 'figures' in report:
+        yield 'figures', f'{_time(report["figures"])} for {report["matched_images"]} images'
     kind = 'of the GPU, by tensors' if report['machine']['gpu'] else 'of the process'
     yield 'memory', f'{report["peak_memory"] / 1e9:.2f} GB at most, {kind}'
     waits = report['waits']

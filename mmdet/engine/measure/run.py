@@ -21,7 +21,7 @@ from mmdet.engine.preflight import check_files
 from mmdet.engine.wrapper import device_of
 
 from .machine import machine_of, peak_memory
-from .parts import MATCHING, detector_of
+from .parts import FIGURES, detector_of
 from .steps import EnoughError, MeasuringHook, Steps
 from .weights import let_masks_cover, set_candidates, without_pretrained
 
@@ -75,12 +75,12 @@ def measure_test(
         steps: that are measured, at most.
         warmup: steps before these.
         candidates: as many are found in an image, about; None for those that the weights find.
-        evaluates: compare, too, what was found with what is annotated.
+        evaluates: compute the figures, too, of what was found.
         clock: gives the time, in seconds.
 
     Returns:
         What `measure_training` does, but `candidates` for `compiled`. With `evaluates` also
-        `matching`, the seconds that the comparison took, and `matched_images`, of how many images.
+        `figures`, the seconds that these took, and `matched_images`, of how many images.
     """
     with runner_of(cfg, 'test') as runner:
         if not cfg.get('load_from'):
@@ -169,13 +169,13 @@ class _CandidatesHook(Hook):
 
 
 def _match(runner: Runner, hook: MeasuringHook) -> dict[str, object]:
-    """Compare what a measured test has found with what is annotated, and say how long it took."""
+    """Compute the figures of what a measured test has found, and say how long it took."""
     stopwatch, loop = hook.stopwatch, runner.test_loop
     assert stopwatch is not None and isinstance(loop, TestLoop)
     stopwatch.splits = True
     images = hook.images * get_world_size()
     loop.evaluator.evaluate(images)
-    return dict(matching=stopwatch.lap()[MATCHING], matched_images=images)
+    return dict(figures=stopwatch.lap()[FIGURES], matched_images=images)
 
 
 def _conditions(runner: Runner, dtype: torch.dtype | None) -> dict[str, object]:

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.optim import AmpOptimWrapper
 
 from mmdet.engine.config import is_a
-from mmdet.models.backbones import ResNet
+from mmdet.models.backbones import ResNet, SwinTransformer
 from mmdet.registry import MODELS, OPTIM_WRAPPERS
 
 
@@ -54,7 +54,8 @@ def _of_precision_and_model(cfg: Config) -> list[tuple[str, str]]:
         kind = 'float16' if torch.cuda.is_available() else 'bfloat16'
         options.append(('--amp', f'features in {kind}, half as large'))
     backbone = (cfg.get('model') or {}).get('backbone') or {}
-    if is_a(backbone, MODELS, ResNet) and not backbone.get('with_cp'):
+    has_with_cp = any(is_a(backbone, MODELS, cls) for cls in (ResNet, SwinTransformer))
+    if has_with_cp and not backbone.get('with_cp'):
         options.append(
             (
                 '--cfg-options model.backbone.with_cp=True',

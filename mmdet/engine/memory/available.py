@@ -27,7 +27,7 @@ def keep_within_available(processes: int) -> tuple[int, str]:
     most = int(_SHARE_OF_MACHINE * available_bytes() / processes)
     # Of the limits that Linux keeps to, the one nearest to memory that is really used.
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    limit = _kilobytes(Path('/proc/self/status'), 'VmData') + most
+    limit = bytes_in(Path('/proc/self/status'), 'VmData') + most
     limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
     return most_used_bytes() + most, 'this machine'
@@ -50,10 +50,10 @@ def available_bytes(proc: Path = Path('/proc'), cgroups: Path = Path('/sys/fs/cg
         proc: where the system tells of processes.
         cgroups: where it tells of the groups that containers are.
     """
-    rooms = [_kilobytes(proc / 'meminfo', 'MemAvailable')]
+    rooms = [bytes_in(proc / 'meminfo', 'MemAvailable')]
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit != resource.RLIM_INFINITY:
-        rooms.append(limit - _kilobytes(proc / 'self/status', 'VmSize'))
+        rooms.append(limit - bytes_in(proc / 'self/status', 'VmSize'))
     for line in (proc / 'self/cgroup').read_text().splitlines():
         _, controllers, group = line.split(':', 2)
         if controllers == '':
@@ -85,7 +85,7 @@ def _reclaimable(folder: Path) -> int:
     return int(values.get('inactive_file', 0))
 
 
-def _kilobytes(file: Path, name: str) -> int:
+def bytes_in(file: Path, name: str) -> int:
     """Return, in bytes, an entry of a file such as /proc/meminfo."""
     line = next(line for line in file.read_text().splitlines() if line.startswith(f'{name}:'))
     return int(line.split()[1]) * 1024

@@ -57,9 +57,7 @@ def examples(
         side: the longer side of the images in pixels; by default they have their own size.
         backend_args: of mmengine's storage backend, if the images are not on a local disk.
     """
-    numbers = {each.img_id: measured.image_numbers[each.img_id] for each in scores}
-    results = [each for each in measured.results if each['img_id'] in numbers]
-    chosen = measured._replace(image_numbers=numbers, results=results)
+    chosen = measured._replace(truth={each.img_id: measured.truth[each.img_id] for each in scores})
     for score, compared in zip(scores, compare(chosen), strict=True):
         path = paths.get(score.img_id, '')
         size = None if side is None else size_within(compared.size, side, enlarge=8)

@@ -3,7 +3,6 @@
 Shape letters: D predictions and G objects of an image.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +11,9 @@ from pycocotools import mask as coco_mask
 
 from mmdet.datasets.coco_values import Identifier
 from mmdet.evaluation.coco_metric import Measured
-from mmdet.structures.segmentation import areas_of, as_rle
+from mmdet.evaluation.matching import Detections, detections_of, those_that_count
+from mmdet.evaluation.truth import ImageTruth
+from mmdet.structures.segmentation import areas_of
 
 
 @dataclass
@@ -61,45 +62,28 @@ def compare(measured: Measured) -> Iterator[ImageComparison]:
     Args:
         measured: what the figures of a test are computed of.
     """
-    objects: dict[int, list[dict]] = defaultdict(list)
-    for annotation in measured.truth.dataset['annotations']:
-        objects[annotation['image_id']].append(annotation)
-    results = {measured.image_numbers[each['img_id']]: each for each in measured.results}
-    images = {image['id']: image for image in measured.truth.dataset['images']}
-    nothing: dict[str, list] = dict(scores=[], labels=[], rles=[])
-    for img_id, number in measured.image_numbers.items():
-        yield _compare(
-            img_id,
-            images[number],
-            results.get(number, nothing),
-            objects.get(number, []),
-            measured.max_detections,
-        )
+    nothing = detections_of([], [], [])
+    for img_id, truth in measured.truth.items():
+        found = measured.found.get(img_id, nothing)
+        yield _compare(img_id, truth, those_that_count(found, truth, measured.max_detections)[0])
 
 
-def _compare(
-    img_id: Identifier, image: dict, result: dict, objects: list[dict], most: int
-) -> ImageComparison:
-    size = image['height'], image['width']
-    scores, labels = np.array(result['scores'], float), np.array(result['labels'], int)
-    order = np.argsort(-scores, kind='stable')
-    order = order[_ranks(labels[order]) < most]
-    rles = [result['rles'][index] for index in order]
-    object_rles = [as_rle(each['segmentation'], *size) for each in objects]
-    crowds = np.array([each['iscrowd'] for each in objects], bool)
+def _compare(img_id: Identifier, truth: ImageTruth, found: Detections) -> ImageComparison:
+    rles = [*found.rles]
+    object_rles = truth.rles(np.arange(len(truth.labels)))
     return ImageComparison(
         img_id=img_id,
-        size=size,
-        scores=scores[order],
-        labels=labels[order],
+        size=truth.size,
+        scores=found.scores,
+        labels=found.labels,
         areas=areas_of(rles),
         rles=rles,
-        object_labels=np.array([each['category_id'] - 1 for each in objects], int),
-        object_areas=np.array([each['area'] for each in objects], float),
+        object_labels=truth.labels,
+        object_areas=truth.areas,
         object_rles=object_rles,
-        crowds=crowds,
-        ious=mask_ious(rles, object_rles, crowds),
-        unlisted=frozenset(number - 1 for number in image.get('not_exhaustive_category_ids', ())),
+        crowds=truth.crowd,
+        ious=mask_ious(rles, object_rles, truth.crowd),
+        unlisted=frozenset(truth.not_exhaustive),
     )
 
 
@@ -115,12 +99,3 @@ def mask_ious(rles: list[dict], others: list[dict], crowds: np.ndarray) -> np.nd
     if not rles or not others:
         return np.zeros((len(rles), len(others)))
     return np.asarray(coco_mask.iou(rles, others, crowds.astype(np.uint8)))
-
-
-def _ranks(labels: np.ndarray) -> np.ndarray:
-    """Return which one of its label each is, from 0."""
-    order = np.argsort(labels, kind='stable')
-    ordered = labels[order]
-    ranks = np.empty(len(labels), int)
-    ranks[order] = np.arange(len(labels)) - np.searchsorted(ordered, ordered)
-    return ranks

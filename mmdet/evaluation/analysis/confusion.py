@@ -31,7 +31,8 @@ def confusion_matrix(
         iou_thr: the least overlap of the masks that is enough.
         nms_iou_thr: leave out what overlaps a prediction of its class of a higher score more.
     """
-    matrix = np.zeros((classes + 1, classes + 1), int)
+    side = classes + 1
+    cells: list[np.ndarray] = [np.zeros(0, int)]  # what is counted, as row * side + column
     for image in images:
         chosen = np.flatnonzero(image.scores >= score_thr)
         if nms_iou_thr is not None:
@@ -45,10 +46,12 @@ def confusion_matrix(
         ).any(1)
         labels, object_labels = image.labels[chosen], image.object_labels[objects]
         overlapping, overlapped = np.nonzero(near & ~dismissed[:, None])
-        np.add.at(matrix, (object_labels[overlapped], labels[overlapping]), 1)
-        np.add.at(matrix, (classes, labels[~near.any(1) & ~dismissed]), 1)
-        np.add.at(matrix, (object_labels[~(near & same).any(0)], classes), 1)
-    return matrix
+        cells += [
+            object_labels[overlapped] * side + labels[overlapping],
+            classes * side + labels[~near.any(1) & ~dismissed],
+            object_labels[~(near & same).any(0)] * side + classes,
+        ]
+    return np.bincount(np.concatenate(cells), minlength=side**2).reshape(side, side)
 
 
 def row_shares(matrix: np.ndarray) -> np.ndarray:

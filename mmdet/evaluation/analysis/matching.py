@@ -7,15 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmdet.evaluation.truth import AREAS as RANGES
+
 from .comparison import ImageComparison
 
 AreaRange = tuple[float, float]
 """From and to an area in pixels, both included."""
-EVERY_AREA: AreaRange = (0, 1e10)
-AREAS: dict[str, AreaRange] = dict(
-    all=EVERY_AREA, small=(0, 32**2), medium=(32**2, 96**2), large=(96**2, 1e10)
-)
+AREAS: dict[str, AreaRange] = {
+    name: (low, high)
+    for name, (low, high) in zip(('all', 'small', 'medium', 'large'), RANGES.tolist(), strict=True)
+}
 """COCO's sizes of objects."""
+EVERY_AREA = AREAS['all']
 
 
 @dataclass

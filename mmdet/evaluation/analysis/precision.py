@@ -2,8 +2,9 @@
 
 import numpy as np
 
-RECALLS = np.linspace(0, 1, 101)
-"""At which COCO takes the precision."""
+from mmdet.evaluation.curves import RECALLS, best_precisions
+
+__all__ = ['RECALLS', 'average_precision', 'average_precisions', 'precision_at_recalls']
 
 
 def precision_at_recalls(right: np.ndarray, positives: int) -> np.ndarray:
@@ -17,11 +18,7 @@ def precision_at_recalls(right: np.ndarray, positives: int) -> np.ndarray:
         >>> precision_at_recalls(np.array([True, False, True]), 4)[[0, 25, 26, 50, 51]].round(3)
         array([1.   , 1.   , 0.667, 0.667, 0.   ])
     """
-    hits = right.cumsum()
-    precision = hits / np.arange(1, len(right) + 1)
-    best = np.maximum.accumulate(precision[::-1])[::-1]
-    places = np.searchsorted(hits / positives, RECALLS, side='left')
-    return np.append(best, 0.0)[np.minimum(places, len(best))]
+    return best_precisions(np.flatnonzero(right), positives)
 
 
 def average_precision(right: np.ndarray, positives: int) -> float:

@@ -5,11 +5,11 @@ from dataclasses import InitVar, dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmdet.errors import UserError
 from mmdet.models.assigners import GridTargets
-from mmdet.models.layers import Conv3x3, of_levels, with_coordinates
+from mmdet.models.layers import Conv3x3, DropBlock, of_levels, with_coordinates
 from mmdet.registry import MODELS
 
 from .base_solo_head import BaseSOLOHead
@@ -31,6 +31,8 @@ class SOLOV2Head(BaseSOLOHead):
     Args:
         mask_feature_head: arguments of `MaskFeatModule`; its `in_channels` are the head's.
         dynamic_conv_size: side of the kernels; must be 1.
+        drop_block: arguments of `DropBlock`, for the features that categories and kernels are
+            predicted from.
 
     The others are those of `BaseSOLOHead`. Masks have the mask feature's stride, so that `strides`
     say here only how large an instance must be to be detected.
@@ -38,6 +40,7 @@ class SOLOV2Head(BaseSOLOHead):
 
     mask_feature_head: InitVar[dict]
     dynamic_conv_size: int = 1
+    drop_block: dict | None = None
 
     def __post_init__(self, mask_feature_head: dict) -> None:
         super().__post_init__()
@@ -49,6 +52,11 @@ class SOLOV2Head(BaseSOLOHead):
         self.mask_feature_head = feature_head
         self.conv_kernel = Conv3x3(self.feat_channels, feature_head.out_channels, 3, padding=1)
         self.mask_strides = (feature_head.mask_stride,) * len(self.num_grids)
+
+    def tower(self, in_channels: int) -> nn.Sequential:
+        """See `BaseSOLOHead.tower`; a layer without parameters may follow the convolutions."""
+        tower = super().tower(in_channels)
+        return tower if self.drop_block is None else tower.append(DropBlock(**self.drop_block))
 
     def mask_source(self, outputs: HeadOutputs, level: int, images: Sequence[int]) -> KernelSource:
         """Return the level's kernels and, the same for all levels, the mask feature."""

@@ -67,11 +67,14 @@ def conv_block(
         out_channels: of the output.
         kernel_size: odd.
         norm_cfg: norm layer, for example `dict(type='GN', num_groups=32)`.
-        conv_cfg: another convolution than an ordinary one, for example `dict(type='DCNv2')`.
+        conv_cfg: another convolution than an ordinary one, for example `dict(type='DCNv2')`; with
+            `bias=True` it has a bias beside that of the norm.
     """
+    bias = (conv_cfg or {}).get('bias', 'auto')  # where there is no norm
     # The class, since mmcv looks names up in whatever scope is active.
     if conv_cfg is not None:
-        conv_cfg = {**conv_cfg, 'type': MODELS.get(conv_cfg['type'])}
+        further = {key: value for key, value in conv_cfg.items() if key != 'bias'}
+        conv_cfg = {**further, 'type': MODELS.get(conv_cfg['type'])}
     elif kernel_size == 3:
         conv_cfg = dict(type=Conv3x3)
     return ConvBlock(
@@ -79,6 +82,7 @@ def conv_block(
         out_channels,
         kernel_size,
         padding=kernel_size // 2,
+        bias=bias,
         conv_cfg=conv_cfg,
         norm_cfg=norm_cfg,
     )

@@ -10,6 +10,7 @@ import pytest
 from mmengine.logging import MMLogger
 from PIL import Image
 
+from mmdet.cli.convert_data import main as convert_data
 from mmdet.datasets import LabelmeDataset
 from mmdet.datasets.formats.labelme_shapes import read_shape
 from mmdet.errors import UserError
@@ -290,14 +291,44 @@ def test_images_in_another_folder(root, monkeypatch):
         opened(root, data_root='', ann_file='', data_prefix=dict(img=str(root / 'data')))
 
 
-def test_an_image_in_its_file_alone(root, monkeypatch):
+def embed(root: Path) -> None:
+    """Let the JSON files have their images, as labelme writes them, and no others."""
+    for path in sorted((root / 'data').glob('*.jpg')):
+        edit(root, path.stem, imageData=base64.b64encode(path.read_bytes()).decode('ascii'))
+        path.unlink()
+
+
+def test_images_in_their_files_alone(root, monkeypatch):
+    pipeline = [dict(type='LoadImageFromFile')]
+    plain = [opened(root, pipeline=pipeline)[index]['img'] for index in range(3)]
+    embed(root)
+    assert findings(monkeypatch, root)[1] == ''
+    dataset = opened(root, pipeline=pipeline, test_mode=True)
+    assert_is_scene(dataset)
+    dataset.check_image_files()
+    for index, image in enumerate(plain):
+        np.testing.assert_array_equal(dataset[index]['img'], image)
+    edit(root, imageHeight=None)  # it is the image's own, then
+    assert_is_scene(opened(root))
+
+
+@pytest.mark.parametrize('link', [False, True])
+@pytest.mark.parametrize('kind', ['coco', 'yolo', 'labelme'])
+def test_images_in_their_files_are_written_out(root, tmp_path, kind, link):
+    pictures = {path.name: path.read_bytes() for path in (root / 'data').glob('*.jpg')}
+    embed(root)
+    convert_data([str(root / 'data'), '--to', kind, str(tmp_path / 'out'), *['--link'] * link])
+    written = {path.name: path.read_bytes() for path in (tmp_path / 'out').rglob('*.jpg')}
+    assert written == pictures
+
+
+@pytest.mark.parametrize('data', ['/9j/4AAQ', 'a', 7, ['x']])
+def test_an_image_in_its_file_that_is_broken(root, data):
     (root / 'data/a.jpg').unlink()
-    edit(root, imageData='/9j/4AAQ')
-    dataset, said = findings(monkeypatch, root)
-    assert len(dataset) == 2
-    assert 'write it beside, as `labelme_export_json` does' in said
-    with pytest.raises(UserError, match=r'a\.json holds its image alone'):
-        opened(root, test_mode=True)
+    edit(root, imageData=data)
+    dataset = opened(root, test_mode=True, pipeline=[dict(type='LoadImageFromFile')])
+    with pytest.raises(UserError, match=r'a\.json cannot be read: it'):
+        dataset[0]
 
 
 def test_an_image_that_is_missing(root, monkeypatch):

@@ -9,6 +9,7 @@ from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 
 from mmdet.engine.config import check_config, require_stage
+from mmdet.engine.config.not_here import INSTEAD
 from mmdet.errors import UserError
 from mmdet.registry import DATASETS, HOOKS, TRANSFORMS
 from tests.conftest import REPO
@@ -100,6 +101,7 @@ def complaint_of(cfg: dict) -> str:
         ('env_cfg.mp_cfg.start=fork', "env_cfg.mp_cfg has no setting 'start'"),
         ('env_cfg.dist_cfg.backed=nccl', "dist_cfg has no setting 'backed'; .* 'backend'"),
         ('visualizer.vis_backends.0.type=Wandb', "no type 'Wandb'; .* 'WandbVisBackend'"),
+        ('sync_bn=mmcv', r"sync_bn is 'mmcv' \(str\), not "),
         ('visualizer.alfa=1', "DetLocalVisualizer has no argument 'alfa'"),
         ('log_processor.window=1', "LogProcessor has no argument 'window'; .* 'window_size'"),
         ('randomness.sede=1', "randomness has no setting 'sede'; did you mean 'seed'"),
@@ -178,6 +180,13 @@ def test_arguments_as_mmdetections_configs_have_them(cfg):
 def test_a_mistake_in_the_mask_features_head_is_named():
     with pytest.raises(UserError, match=r"mask_feature_head has no argument 'chans'"):
         load(SOLOV2, '--cfg-options', 'model.mask_head.mask_feature_head.chans=8')
+
+
+def test_a_mistake_in_drop_block_is_named():
+    name = 'model.mask_head.drop_block'
+    load(SOLOV2, '--cfg-options', f'{name}.drop_prob=0.1', f'{name}.block_size=3')
+    with pytest.raises(UserError, match=r"has no argument 'keep_prob'"):
+        load(SOLOV2, '--cfg-options', f'{name}.keep_prob=0.9', f'{name}.block_size=3')
 
 
 @pytest.mark.parametrize(
@@ -386,6 +395,41 @@ def test_a_stage_that_a_config_says_nothing_of(cfg):
 def test_what_a_hook_hands_on_is_named(cfg):
     cfg['custom_hooks'].append(dict(type='EMAHook', momentun=2e-4))
     assert "EMAHook has no argument 'momentun'; did you mean 'momentum'" in complaint_of(cfg)
+    average = dict(type='EMAHook', ema_type='ExpMomentumEMA', gama=9, update_buffers='no')
+    cfg['custom_hooks'][-1] = average
+    complaint = complaint_of(cfg)
+    assert "EMAHook has no argument 'gama'; did you mean 'gamma'" in complaint
+    assert "update_buffers is 'no' (str), not bool" in complaint
+
+
+def test_the_pipeline_to_switch_to_is_looked_into(cfg):
+    pipeline = [dict(type='Resize', scal=1), dict(type='Resise')]
+    hook = dict(type='PipelineSwitchHook', switch_epoch=1, switch_pipeline=pipeline)
+    cfg['custom_hooks'].append(hook)
+    complaint = complaint_of(cfg)
+    assert "switch_pipeline.0: Resize has no argument 'scal'; did you mean 'scale'" in complaint
+    assert "switch_pipeline.1: there is no type 'Resise'; did you mean 'Resize'" in complaint
+
+
+def test_the_settings_of_another_constructor_are_its_own(cfg):
+    decay = dict(decay_rate=0.7, decay_type='layer_wise', num_layers=6)
+    constructor = 'LearningRateDecayOptimizerConstructor'
+    cfg['optim_wrapper'].update(constructor=constructor, paramwise_cfg=decay)
+    check_config(cfg)
+    cfg['optim_wrapper']['paramwise_cfg'] = dict(decay_rat=0.7)
+    complaint = complaint_of(cfg)
+    assert "paramwise_cfg has no setting 'decay_rat'; did you mean 'decay_rate'" in complaint
+    assert "paramwise_cfg needs 'decay_rate'" in complaint
+    cfg['optim_wrapper']['optimizer']['type'] = 'Adm'
+    assert "no type 'Adm'; did you mean 'Adam'" in complaint_of(cfg)
+
+
+def test_what_is_missing_is_refused_with_what_the_documentation_says(cfg):
+    page = (REPO / 'docs/mmdetection.md').read_text().split('## What is missing')[1]
+    assert set(re.findall('`(\\w+)`', page)) > set(INSTEAD)
+    assert not [name for name in INSTEAD for registry in (HOOKS, TRANSFORMS) if registry.get(name)]
+    cfg['custom_hooks'] = [dict(type='mmdet.YOLOXModeSwitchHook', num_last_epochs=15)]
+    assert "no type 'YOLOXModeSwitchHook': take PipelineSwitchHook, with" in complaint_of(cfg)
 
 
 def test_schedules_of_several_optimizers(cfg):

@@ -1,3 +1,6 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
@@ -15,15 +18,19 @@ PIPELINE = [
 ]
 
 
-@pytest.fixture
-def dataset(shapes_root) -> CocoDataset:
+def dataset_of(root: Path, pipeline: list[dict]) -> CocoDataset:
     return CocoDataset(
-        data_root=str(shapes_root),
+        data_root=str(root),
         ann_file='annotations/instances_train2017.json',
         data_prefix=dict(img='train2017'),
         metainfo=dict(classes=CLASSES),
-        pipeline=PIPELINE,
+        pipeline=pipeline,
     )
+
+
+@pytest.fixture
+def dataset(shapes_root) -> CocoDataset:
+    return dataset_of(shapes_root, PIPELINE)
 
 
 def test_they_are_where_a_training_has_them(dataset):
@@ -50,6 +57,20 @@ def test_some_images_by_chance_and_padded(dataset):
     assert (objects.padded_sizes() - objects.sizes < 32).all()
     again = collect_objects(dataset, divisor=32, max_images=3)
     assert torch.equal(again.truth.bboxes, objects.truth.bboxes)
+
+
+def test_a_random_pipeline_gives_the_same_again(dataset, shapes_root):
+    flip = dict(type='RandomFlip', prob=0.5)
+    flipped = dataset_of(shapes_root, [*PIPELINE[:-1], flip, PIPELINE[-1]])
+    np.random.seed(1)
+    one = collect_objects(flipped, divisor=32, max_images=10**6)
+    after = np.random.rand()
+    np.random.seed(1)
+    assert np.random.rand() == after  # nothing was taken from the caller's generator
+    other = collect_objects(flipped, divisor=32, max_images=10**6)
+    assert torch.equal(one.truth.centers, other.truth.centers)
+    as_it_is = collect_objects(dataset, divisor=32, max_images=10**6)
+    assert not torch.equal(one.truth.centers, as_it_is.truth.centers)  # some are flipped
 
 
 def test_no_objects_at_all(dataset, monkeypatch):

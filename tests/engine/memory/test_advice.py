@@ -27,6 +27,7 @@ def test_all_that_helps_is_named():
         ({'optim_wrapper.type': 'AmpOptimWrapper'}, ('--amp',)),
         ({'model.backbone.with_cp': True}, ('with_cp',)),
         ({'model.backbone.type': 'TIMMBackbone'}, ('with_cp',)),
+        ({'model.backbone.type': 'SwinTransformer', 'model.backbone.with_cp': True}, ('with_cp',)),
     ],
 )
 def test_what_is_in_use_or_does_not_help_is_left_out(settings, left_out):
@@ -35,6 +36,12 @@ def test_what_is_in_use_or_does_not_help_is_left_out(settings, left_out):
     said = '\n'.join(advice(cfg, stage='train'))
     assert not [option for option in left_out if option in said], said
     assert 'scale in train_dataloader.dataset.pipeline' in said
+
+
+def test_what_a_backbone_has_is_said():
+    cfg = Config.fromfile(COCO)
+    cfg.model.backbone.type = 'SwinTransformer'
+    assert 'with_cp' in '\n'.join(advice(cfg, stage='train'))
 
 
 def test_workers_take_memory_when_images_are_loaded():

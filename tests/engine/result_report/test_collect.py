@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from mmdet.engine.finished_test import read_test
+from mmdet.engine.finished_test import evaluate, read_test
 from mmdet.engine.result_report import Report, Run, collect, read_parts
 from mmdet.registry import DATASETS
 from tests.datasets.formats.scene import SCENE
@@ -18,8 +18,7 @@ from .data import write_results, write_test
 def reported(cfg: Config, results: str, folder: str, source: str = 'mine.py') -> Report:
     """Return the report of a test whose checkpoint lies in the folder."""
     test = read_test(cfg, results)
-    figures = {f'coco/{name}': ap for name, ap in test.metric.compute_metrics(test.results).items()}
-    run = Run(source, f'{folder}/epoch_1.pth', False, 'cpu', figures)
+    run = Run(source, f'{folder}/epoch_1.pth', False, 'cpu', evaluate(cfg, test))
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     return collect(test.metric, test.results, dataset, read_parts(cfg), cfg, run)
 

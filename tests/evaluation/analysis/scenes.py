@@ -7,6 +7,7 @@ import numpy as np
 
 from mmdet.evaluation import CocoMetric
 from mmdet.evaluation.coco_metric import Measured
+from mmdet.structures import RLEMasks
 from mmdet.structures.segmentation import Segmentation, as_rle
 
 HEIGHT, WIDTH = 200, 300
@@ -43,7 +44,7 @@ def rle_of(box: Box) -> dict:
 
 
 def results_of(images: Sequence[Image]) -> list[dict]:
-    """Return images, whose ids are 10, 11 ..., as `CocoMetric` without a file keeps them."""
+    """Return images, of ids 10, 11 ..., as `CocoMetric.measured` without a file takes them."""
     return [
         dict(
             img_id=img_id,
@@ -65,6 +66,15 @@ def results_of(images: Sequence[Image]) -> list[dict]:
         )
         for img_id, (things, found) in enumerate(images, start=10)
     ]
+
+
+def figures_of(metric: CocoMetric, images: Sequence[Image]) -> dict[str, float]:
+    """Return what a metric computes of images."""
+    for each in results_of(images):
+        masks = RLEMasks(each['rles'], HEIGHT, WIDTH)
+        found = dict(scores=np.array(each['scores']), labels=np.array(each['labels']), masks=masks)
+        metric.process({}, [dict(img_id=each['img_id'], pred_instances=found, **each['truth'])])
+    return metric.compute_metrics(metric.results)
 
 
 def metric_of(classes: int, iou_thr: float | None = None) -> CocoMetric:

@@ -7,10 +7,10 @@ from mmdet.evaluation.analysis import Curves, compare, matches_of
 from tests.evaluation.analysis.scenes import (
     Found,
     Thing,
+    figures_of,
     measured_of,
     metric_of,
     random_images,
-    results_of,
 )
 
 CLASSES = 3
@@ -25,7 +25,7 @@ def curves_of(images: list) -> Curves:
 
 def test_their_mean_is_the_engines_ap():
     images = random_images(classes=CLASSES, seed=1)
-    figures = metric_of(CLASSES).compute_metrics(results_of(images))
+    figures = figures_of(metric_of(CLASSES), images)
     precision = curves_of(images).precision
     aps = precision.mean(axis=(0, 2))
     assert aps == pytest.approx([figures[f'segm_mAP_{name}'] for name in 'abc'], abs=1e-12)

@@ -8,10 +8,10 @@ from tests.evaluation.analysis.scenes import (
     Found,
     Image,
     Thing,
+    figures_of,
     measured_of,
     metric_of,
     random_images,
-    results_of,
 )
 
 # All are medium. The third overlaps the first by 1/3.
@@ -79,7 +79,7 @@ def test_it_is_tides(seed, crowds, gains):
 
 def test_aps_are_the_engines():
     images = random_images(20, 3, seed=3)
-    figures = metric_of(3, 0.5).compute_metrics(results_of(images))
+    figures = figures_of(metric_of(3, 0.5), images)
     analysis = analyse(images, 'abc')
     names = dict(all='mAP', small='mAP_s', medium='mAP_m', large='mAP_l')
     aps = {size: each.ap for size, each in analysis.by_size.items()}

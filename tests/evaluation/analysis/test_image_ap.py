@@ -9,7 +9,7 @@ from mmdet.evaluation.analysis import (
     image_score,
     matches_of,
 )
-from tests.evaluation.analysis.scenes import measured_of, metric_of, random_images, results_of
+from tests.evaluation.analysis.scenes import figures_of, measured_of, metric_of, random_images
 
 CLASSES = 3
 
@@ -24,7 +24,7 @@ def test_it_is_the_engines_ap_of_that_image():
     scores = scores_of(images)
     assert len(scores) == len(images) > 3
     for image, score in zip(images, scores, strict=True):
-        ap = metric_of(CLASSES).compute_metrics(results_of([image]))['segm_mAP']
+        ap = figures_of(metric_of(CLASSES), [image])['segm_mAP']
         assert score.ap == (pytest.approx(ap, abs=1e-12) if ap >= 0 else None)
     assert any(0 < each.ap < 1 for each in scores if each.ap is not None)
 

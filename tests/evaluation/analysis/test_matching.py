@@ -10,10 +10,10 @@ from mmdet.evaluation.analysis import AREAS, average_precision, compare, match
 from tests.evaluation.analysis.scenes import (
     Found,
     Thing,
+    figures_of,
     measured_of,
     metric_of,
     random_images,
-    results_of,
 )
 from tests.evaluation.test_lvis_metric import CLASSES as LVIS_CLASSES
 from tests.evaluation.test_lvis_metric import made, samples_of
@@ -44,7 +44,7 @@ def test_average_precision_is_the_engines(iou_thr, seed):
     ]
     images.append(([Thing(1, (0, 0, 40, 40)), Thing(1, (234, 60, 274, 100))], many))
     metric = metric_of(CLASSES, iou_thr)
-    figures = metric.compute_metrics(results_of(images))
+    figures = figures_of(metric, images)
     compared = list(compare(measured_of(images, CLASSES)))
     by_class = average_precisions(compared, iou_thr, 'all')
     assert by_class == pytest.approx([figures[f'segm_mAP_{name}'] for name in 'abc'], abs=1e-12)
@@ -114,10 +114,19 @@ def test_lvis_rules(tmp_path):
     (tmp_path / 'truth.json').write_text(json.dumps(content))
     metric = LVISMetric(str(tmp_path / 'truth.json'), classwise=True, iou_thrs=0.5)
     metric.dataset_meta = dict(classes=LVIS_CLASSES)
-    metric.process({}, samples_of(found))
-    results = metric.results
+    samples = samples_of(found)
+    results = [
+        dict(
+            img_id=each['img_id'],
+            scores=each['pred_instances']['scores'].tolist(),
+            labels=each['pred_instances']['labels'].tolist(),
+            rles=each['pred_instances']['masks'].rles,
+        )
+        for each in samples
+    ]
     compared = list(compare(metric.measured(results)))
-    figures = metric.evaluate(len(results))
+    metric.process({}, samples)
+    figures = metric.evaluate(len(samples))
     expected = [figures[f'lvis/segm_AP_{name}'] for name in LVIS_CLASSES]
     found = average_precisions(compared, 0.5, 'all', classes=len(LVIS_CLASSES))
     assert found == pytest.approx(expected, abs=1e-12)

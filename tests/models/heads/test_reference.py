@@ -5,7 +5,6 @@ Those in `../shared/reference`, where it is present, are larger, and on photogra
 """
 
 import copy
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from pycocotools import mask as coco_mask
 from mmdet.registry import MODELS
 from mmdet.structures import BitmapMasks, DetDataSample
 from tests.models.heads.reference import weights
+from tests.models.heads.reference.shared_weights import fill_of
 
 OURS = Path(__file__).parent / 'reference'
 CASES = ['solo', 'decoupled_solo', 'decoupled_solo_light', 'solov2', 'solov2_light']
@@ -69,11 +69,8 @@ def case(request) -> Case:
     name = request.param.removeprefix('shared/')
     if name == request.param:
         return Case(OURS, name, weights.fill)
-    folder = request.getfixturevalue('shared') / 'reference'
-    spec = importlib.util.spec_from_file_location('fill_weights', folder / 'fill_weights.py')
-    fill_weights = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fill_weights)
-    return Case(folder, name, fill_weights.fill)
+    shared = request.getfixturevalue('shared')
+    return Case(shared / 'reference', name, fill_of(shared))
 
 
 def test_parameters_have_mmdets_names_and_shapes(case):

@@ -84,6 +84,31 @@ def test_larger_kernels_are_refused(build_head):
         build_head('solov2', dynamic_conv_size=3)
 
 
+def test_blocks_are_dropped_before_both_predictions_in_training_alone(build_head, feats):
+    head = build_head('solov2', drop_block=dict(drop_prob=0.4, block_size=3))
+    plain = build_head('solov2')
+    plain.load_state_dict(head.state_dict())
+    seen = {}
+    for name in ('conv_cls', 'conv_kernel'):
+        getattr(head, name).register_forward_pre_hook(
+            lambda _, args, name=name: seen.setdefault(name, []).append(args[0])
+        )
+
+    def predicted(head: SOLOV2Head) -> list[torch.Tensor]:
+        outputs = head(feats)
+        return [*outputs.cls_preds, head.kernels(outputs, {0: [0, 1]})[0][0]]
+
+    for dropped, whole in zip(predicted(head), predicted(plain), strict=True):
+        assert not torch.allclose(dropped, whole)
+    zeros = {name: [(each == 0).float().mean() for each in inputs] for name, inputs in seen.items()}
+    seen.clear()
+    for ours, whole in zip(predicted(head.eval()), predicted(plain.eval()), strict=True):
+        torch.testing.assert_close(ours, whole)
+    for name, inputs in seen.items():
+        for each, share in zip(inputs, zeros[name], strict=True):
+            assert share > (each == 0).float().mean() + 0.1, name
+
+
 IMAGES = [(0, 1), (), (1,), (0,), (1, 0)]  # at each level
 
 

@@ -29,6 +29,20 @@ def test_a_convolution_has_a_bias_where_no_norm_follows():
     assert conv_block(3, 4, 3, norm_cfg=NORM).conv.bias is None
 
 
+def test_a_deformable_convolution_may_have_one_beside_a_norm():
+    without, with_bias = (
+        conv_block(3, 4, 3, norm_cfg=NORM, conv_cfg=dict(type='DCNv2', **bias))
+        for bias in ({}, dict(bias=True))
+    )
+    assert without.conv.bias is None
+    with_bias.conv.bias.data.fill_(2)
+    feature = torch.randn(2, 3, 5, 7)
+    expected = with_bias.gn(with_bias.conv(feature)).relu()
+    torch.testing.assert_close(with_bias(feature), expected)
+    with_bias.conv.bias.data = torch.tensor([2.0, 0, 0, 0])
+    assert not torch.allclose(with_bias(feature), expected)
+
+
 def test_a_tower_chains_its_blocks():
     tower = conv_tower(3, 4, 3, norm_cfg=NORM)
     assert [block.conv.in_channels for block in tower] == [3, 4, 4]
