@@ -20,13 +20,18 @@ from mmdet.engine.config import (
     require_stage,
     with_tta,
 )
+from mmdet.engine.dataset_report.parts import Part
 from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.engine.launch import build_runner
 from mmdet.engine.preflight import check_files
+from mmdet.engine.report_page import told_by
+from mmdet.engine.result_report import MADE_BY, Run, collect, page_of, read_parts
+from mmdet.engine.wrapper import device_of
 from mmdet.errors import UserError
 from mmdet.evaluation import CocoMetric, DumpDetResults
 from mmdet.export import ExportedDetector, is_exported
 from mmdet.registry import HOOKS, METRICS
+from mmdet.utils.files import check_target, write_whole
 
 _PICKLES = ('.pkl', '.pickle')
 
@@ -60,8 +65,25 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help="test-time augmentation: the config's tta_pipeline, or each image mirrored, too",
     )
+    parser.add_argument(
+        '--report',
+        nargs='?',
+        const=True,
+        type=_page_name,
+        metavar='FILE',
+        help='write a page that says what limits the model: report.html beside the checkpoint, '
+        'or FILE; and its figures, report.json',
+    )
     add_common_arguments(parser)
     return parser.parse_args(argv)
+
+
+def _page_name(text: str) -> str:
+    if not text.endswith('.html'):
+        raise argparse.ArgumentTypeError(
+            f'{text} is no name ending in .html; name the file, or write --report at the end'
+        )
+    return text
 
 
 def main(argv: Sequence[str] | None = None) -> Runner:
@@ -76,6 +98,8 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     args = parse_args(argv)
     cfg = load_config(args)
     require_stage(cfg, 'test', source=args.config)
+    page = None if args.report is None else _page(args, cfg)
+    of_one_view = cfg
     exported = is_exported(args.checkpoint)
     if exported and args.tta:
         raise UserError(
@@ -98,6 +122,10 @@ def main(argv: Sequence[str] | None = None) -> Runner:
         if not coco_metrics:
             raise UserError(f'--out needs a CocoMetric in test_evaluator of {args.config}')
         coco_metrics[0]['result_file'] = args.out
+    if page:
+        if not coco_metrics:
+            raise UserError(f'--report needs a CocoMetric in test_evaluator of {args.config}')
+        coco_metrics[0]['keep_results'] = True
     if args.show or args.show_dir:
         hooks = cfg.setdefault('default_hooks', {})
         own = hooks.get('visualization') or {}
@@ -123,6 +151,7 @@ def main(argv: Sequence[str] | None = None) -> Runner:
         # pyrefly: ignore[missing-attribute]: loops of tests have an evaluator
         runner.test_loop.evaluator.metrics.append(DumpDetResults(args.out))
     metrics = runner.test()
+    parts = read_parts(of_one_view) if page else []
     if is_main_process():
         # Those of several views are no figures of the checkpoint, to be published with it.
         path = Path(cfg.work_dir, 'metrics_tta.json' if args.tta else 'metrics.json')
@@ -132,7 +161,60 @@ def main(argv: Sequence[str] | None = None) -> Runner:
         if args.show_dir:
             print(f'pictures: {args.show_dir}')
         print(f'metrics: {path}', flush=True)
+        if page:
+            _write_report(page, args, of_one_view, runner, parts, metrics)
     return runner
+
+
+def _page(args: argparse.Namespace, cfg: Config) -> Path:
+    """Return where the page goes, which can be written.
+
+    Raises:
+        UserError: it cannot, or something else is there.
+    """
+    # What several views find is no result of the checkpoint alone.
+    name = 'report_tta.html' if args.tta else 'report.html'
+    is_local = '://' not in args.checkpoint
+    beside = Path(args.checkpoint).with_name(name) if is_local else Path(cfg.work_dir, name)
+    page = beside if args.report is True else Path(args.report)
+    figures = page.with_suffix('.json')
+    if args.out and Path(args.out).absolute() == figures.absolute():
+        raise UserError(f'--out and the figures of --report are both {figures}: name two files')
+    for path in (page, figures):
+        check_target('--report', str(path), is_ours=told_by(MADE_BY))
+    return page
+
+
+def _write_report(
+    page: Path,
+    args: argparse.Namespace,
+    cfg: Config,
+    runner: Runner,
+    parts: Sequence[Part],
+    metrics: dict[str, float],
+) -> None:
+    """Write the page and its figures, and print what limits the model."""
+    loop = runner.test_loop
+    # A loop of the user's own may do without what mmengine's have.
+    metrics_there = getattr(getattr(loop, 'evaluator', None), 'metrics', ())
+    metric = next((each for each in metrics_there if getattr(each, 'keep_results', False)), None)
+    loader = getattr(loop, 'dataloader', None)
+    if metric is None or loader is None:
+        raise UserError(f'--report needs the TestLoop of mmengine, not {type(loop).__name__}')
+    report = collect(
+        metric,
+        metric.results_kept,
+        loader.dataset,
+        parts,
+        cfg,
+        Run(args.config, args.checkpoint, args.tta, str(device_of(runner.model)), metrics),
+    )
+    content = json.dumps(report.figures, ensure_ascii=False, indent=1)
+    write_whole(page.with_suffix('.json'), f'{content}\n'.encode())
+    write_whole(page, page_of(report).encode())
+    for each in report.figures['limits']:
+        print(f'- {each["said"]} {each["remedy"]}')
+    print(f'report: {page}', flush=True)
 
 
 def _take_exported(cfg: Config, path: str) -> None:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from mmdet.cli import eval_metric
 from mmdet.cli.test import main
+from mmdet.errors import UserError
 from mmdet.evaluation.coco_metric import FIGURES
 from tests.conftest import REPO
 from tests.processes import run_tool, torchrun
@@ -23,7 +24,7 @@ def tested(trained, config, shapes_root, environment, tmp_path_factory):
     run = run_tool(
         *('tools/test.py', config, str(trained / 'epoch_2.pth'), '--work-dir', str(work_dir)),
         *('--data-root', str(shapes_root), '--out', str(work_dir / 'results.json')),
-        *('--show-dir', str(work_dir / 'vis'), '--show-limit', '4'),
+        *('--show-dir', str(work_dir / 'vis'), '--show-limit', '4', '--report'),
         environment=environment,
     )
     assert run.returncode == 0, run.stderr
@@ -49,6 +50,23 @@ def test_pictures(tested):
     assert all(cv2.imread(str(picture)) is not None for picture in pictures)
 
 
+def test_the_report(tested, trained):
+    printed, work_dir = tested
+    assert f'report: {trained}/report.html\n' in printed
+    figures = json.loads((trained / 'report.json').read_text())
+    metrics = json.loads((work_dir / 'metrics.json').read_text())
+    assert figures['figures'] == {
+        f'coco/segm_{name}': metrics[f'coco/segm_{name}'] for name in FIGURES
+    }
+    for each in figures['by_class']:
+        ap = metrics[f'coco/segm_mAP_{each["name"]}']
+        assert (-1 if each['ap'] is None else each['ap']) == pytest.approx(ap)
+    assert figures['run']['checkpoint'] == str(trained / 'epoch_2.pth')
+    assert figures['training']['losses']['loss']['ys']
+    assert all(f'- {each["said"]}' in printed for each in figures['limits'])
+    assert '<title>Results of epoch_2.pth</title>' in (trained / 'report.html').read_text()
+
+
 def test_two_processes_find_what_one_does(tested, trained, config, shapes_root, environment):
     """Seven images: one process gets an image twice, which must not count twice."""
     work_dir = tested[1]
@@ -57,6 +75,7 @@ def test_two_processes_find_what_one_does(tested, trained, config, shapes_root, 
         *('--work-dir', str(work_dir / 'two'), '--data-root', str(shapes_root)),
         *('--out', str(work_dir / 'two.pkl')),
         *('--show-dir', os.path.relpath(work_dir / 'two_vis', REPO)),  # as --out: from here
+        *('--report', str(work_dir / 'two_report.html')),
         environment=environment,
     )
     assert run.returncode == 0, run.stderr
@@ -77,6 +96,11 @@ def test_two_processes_find_what_one_does(tested, trained, config, shapes_root, 
     assert again == found
     one = json.loads((work_dir / 'metrics.json').read_text())
     assert json.loads((work_dir / 'two' / 'metrics.json').read_text()) == pytest.approx(one)
+    reports = [
+        json.loads(path.read_text())
+        for path in (work_dir / 'two_report.json', trained / 'report.json')
+    ]
+    assert reports[0]['data'] == reports[1]['data']
     assert len(list((work_dir / 'two_vis').iterdir())) == 7  # each process draws its own
 
 
@@ -176,3 +200,24 @@ def test_eval_metric_has_the_figures_of_the_test_that_wrote_the_file(tested, con
     results = str(work_dir / 'results.json')
     figures = eval_metric.main([config, results, '--data-root', str(shapes_root)])
     assert figures == json.loads((work_dir / 'metrics.json').read_text())
+
+
+def test_a_report_writes_over_nothing(trained, config, shapes_root, tmp_path):
+    arguments = [config, str(trained / 'epoch_2.pth'), '--data-root', str(shapes_root)]
+    for name in ('mine.html', 'mine.json'):
+        (tmp_path / name).write_text('mine')
+        with pytest.raises(UserError, match=f'{name} exists, and was not made by this command'):
+            main([*arguments, '--report', str(tmp_path / 'mine.html')])
+        assert (tmp_path / name).read_text() == 'mine'
+        (tmp_path / name).unlink()
+    same = ['--report', str(tmp_path / 'a.html'), '--out', str(tmp_path / 'a.json')]
+    with pytest.raises(UserError, match=r'--out and the figures of --report are both .*a\.json'):
+        main([*arguments, *same])
+
+
+def test_where_report_stands_in_the_line(config, capsys):
+    with pytest.raises(SystemExit):
+        main(['--report', config, 'epoch_2.pth'])
+    assert 'is no name ending in .html; name the file, or write --report at' in (
+        capsys.readouterr().err
+    )

@@ -28,6 +28,7 @@ def _chart(panel: Panel) -> Html:
     # Importing matplotlib takes a second that only this function needs.
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.ticker import AutoLocator
 
     figure = Figure()
     fill_figure(figure, [panel])
@@ -35,7 +36,7 @@ def _chart(panel: Panel) -> Html:
     for axes in figure.axes:
         axes.patch.set_visible(False)
         if axes.get_xlim()[1] < _COUNTS:
-            axes.xaxis.get_major_locator().set_params(integer=False)
+            axes.xaxis.set_major_locator(AutoLocator())
         if legend := axes.get_legend():
             legend.get_frame().set_visible(False)
     figure.patch.set_visible(False)

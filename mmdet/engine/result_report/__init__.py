@@ -6,6 +6,17 @@ JSON holds them; from these alone follow what limits the model (`limits.py`) and
 
 from .collect import MADE_BY, Report, Run, collect
 from .examples import Example, examples, paths_of
+from .grid import read_parts
 from .page import page_of
 
-__all__ = ['MADE_BY', 'Example', 'Report', 'Run', 'collect', 'examples', 'page_of', 'paths_of']
+__all__ = [
+    'MADE_BY',
+    'Example',
+    'Report',
+    'Run',
+    'collect',
+    'examples',
+    'page_of',
+    'paths_of',
+    'read_parts',
+]

@@ -13,6 +13,7 @@ from mmengine.dataset import BaseDataset
 
 import mmdet
 from mmdet.engine.config import datasets_of
+from mmdet.engine.dataset_report.parts import Part
 from mmdet.engine.preflight import image_backend
 from mmdet.evaluation.analysis import (
     IOU_THRS,
@@ -82,7 +83,12 @@ class Report:
 
 
 def collect(
-    metric: CocoMetric, results: list[dict], dataset: BaseDataset, cfg: Config, run: Run
+    metric: CocoMetric,
+    results: list[dict],
+    dataset: BaseDataset,
+    parts: Sequence[Part],
+    cfg: Config,
+    run: Run,
 ) -> Report:
     """Look at what a test found, image by image.
 
@@ -90,6 +96,7 @@ def collect(
         metric: that the test was measured by.
         results: what was found, as the metric keeps it.
         dataset: of the test; the images that are shown are read.
+        parts: of it, by `read_parts`.
         cfg: of the test, with one view of each image.
         run: what was run.
     """
@@ -123,7 +130,7 @@ def collect(
             name: [dict(image=paths.get(each.img_id), **each._asdict()) for each in some]
             for name, some in chosen.items()
         },
-        grid=bounds(cfg, objects, classes),
+        grid=bounds(cfg, parts, objects, classes),
         training=training_of(Path(run.checkpoint).parent),
     )
     figures['limits'] = [each._asdict() for each in limits_of(figures)]

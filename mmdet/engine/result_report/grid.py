@@ -10,13 +10,29 @@ from mmdet.datasets.coco_values import Identifier
 from mmdet.engine.config import datasets_with_steps, is_a
 from mmdet.engine.dataset_report.bins import labels_of, numbers_in
 from mmdet.engine.dataset_report.grid import SIZES, cover, grid_figures, grid_of
-from mmdet.engine.dataset_report.parts import parts_of, read_part
+from mmdet.engine.dataset_report.parts import Part, parts_of, read_part
 from mmdet.registry import DATASETS
 
 from .objects import Objects
 
 
-def bounds(cfg: Config, objects: Objects, classes: Sequence[str]) -> dict | None:
+def read_parts(cfg: Config) -> list[Part]:
+    """Return the data sets of a test with their objects in the network's input.
+
+    It has to be called in all processes: a data set that draws itself waits for all.
+
+    Returns:
+        None of them where there is no grid of SOLO, or a data set does not say where objects are.
+    """
+    datasets = [dataset for dataset, _ in datasets_with_steps(cfg.test_dataloader)]
+    if grid_of(cfg) is None or not all(is_a(each, DATASETS, CocoDataset) for each in datasets):
+        return []
+    return [read_part(config) for config in parts_of(cfg, ('test',))]
+
+
+def bounds(
+    cfg: Config, parts: Sequence[Part], objects: Objects, classes: Sequence[str]
+) -> dict | None:
     """Return the recall that the grid allows and the recall that was reached, by size and class.
 
     An object without a cell of its own can hardly be found. What the cells learn is a matter of the
@@ -24,20 +40,19 @@ def bounds(cfg: Config, objects: Objects, classes: Sequence[str]) -> dict | None
 
     Args:
         cfg: of the test.
+        parts: of `read_parts`.
         objects: of the test.
         classes: names of the labels.
 
     Returns:
-        None where there is no grid, or no data set that says where its objects are in the input.
+        None where there are no parts.
     """
     grid = grid_of(cfg)
-    datasets = [dataset for dataset, _ in datasets_with_steps(cfg.test_dataloader)]
-    if grid is None or not all(is_a(each, DATASETS, CocoDataset) for each in datasets):
+    if grid is None or not parts:
         return None
     factors: dict[Identifier, float] = {}
     found: list[dict] = []
-    for config in parts_of(cfg, ('test',)):
-        part = read_part(config)
+    for part in parts:
         found.append(grid_figures(part, grid, cover(part, grid)))
         sides = np.sqrt(part.factors.prod(1)).tolist()
         factors |= {item['img_id']: side for item, side in zip(part.items, sides, strict=True)}

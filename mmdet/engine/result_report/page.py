@@ -187,7 +187,11 @@ def _curves(figures: Mapping) -> Iterator[Html]:
         from_zero=True,
     )
     yield charts([precision, threshold])
-    yield tag('p', 'On the left the mean of the classes, on the right all together.', class_='soft')
+    yield tag(
+        'p',
+        'The first is the mean of the classes, in the second all count together.',
+        class_='soft',
+    )
 
 
 def _errors(errors: Mapping) -> Iterator[Html]:

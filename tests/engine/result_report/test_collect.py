@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from mmdet.engine.finished_test import evaluate, read_test
-from mmdet.engine.result_report import Report, Run, collect
+from mmdet.engine.result_report import Report, Run, collect, read_parts
 from mmdet.registry import DATASETS
 from tests.datasets.formats.scene import SCENE
 
@@ -20,7 +20,7 @@ def reported(cfg: Config, results: str, folder: str, source: str = 'mine.py') ->
     test = read_test(cfg, results)
     run = Run(source, f'{folder}/epoch_1.pth', False, 'cpu', evaluate(cfg, test))
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    return collect(test.metric, test.results, dataset, cfg, run)
+    return collect(test.metric, test.results, dataset, read_parts(cfg), cfg, run)
 
 
 @pytest.fixture
