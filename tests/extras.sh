@@ -29,6 +29,7 @@ print(*(each for name in names for each in extras[name]), sep='\n')")
 if [[ $# -eq 0 ]]; then
     set -- tests/{apis,cli,demo,export,web} tests/datasets/conversion/test_to_parquet.py \
         tests/datasets/formats/test_parquet.py tests/datasets/transforms/test_albu.py \
-        tests/engine/dataset_report/test_page.py tests/tools/test_trackers.py
+        tests/engine/{dataset_report,result_report}/test_page.py tests/tools/test_trackers.py \
+        tests/test_user_configs.py::test_class_balanced_albu
 fi
 exec "$extras/bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"

@@ -11,6 +11,7 @@ padded input's height and width.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +48,9 @@ class DecodeConfig:
     Raises:
         UserError: a value is of another type, or out of its range.
     """
+
+    # For the check of configs: what to do without what mmdetection's detectors of boxes have
+    instead: ClassVar = dict(nms='masks have Matrix NMS, of the settings beside it; leave nms out')
 
     nms_pre: int = 500
     score_thr: float = 0.1

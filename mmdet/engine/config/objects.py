@@ -122,9 +122,10 @@ def check_object(node: object, path: str, place: Place) -> Iterator[str]:
     taken = [*arguments.parameters, *further.parameters]
     name = node.get('type', path.rpartition('.')[2])
     name = name.removeprefix('mmdet.') if isinstance(name, str) else name.__name__
-    if not arguments.is_open or further.parameters:
+    unknown = keys - set(taken) if not arguments.is_open or further.parameters else set()
+    if unknown:
         instead = getattr(target, 'instead', {})
-        for key in keys - set(taken):
+        for key in unknown:
             advice = f': {instead[key]}' if key in instead else suggestion(key, taken)
             yield f'{path}: {name} has no argument {key!r}{advice}'
     if place.supplied is not None:
@@ -147,7 +148,7 @@ def check_object(node: object, path: str, place: Place) -> Iterator[str]:
             target(**{key: node[key] for key in keys})
         except UserError as error:
             yield f'{path}: {error}'
-    for key in keys - _OPAQUE - foreign:
+    for key in keys - unknown - _OPAQUE - foreign:
         yield from _check_within(node[key], f'{path}.{key}', _WITHIN.get(key, _SOMEWHERE))
 
 

@@ -70,7 +70,7 @@ def test_no_test_pipeline_to_mirror(tiny_model):
         ),
         (
             dict(tta_model=dict(type='DetTTAModel', tta_cfg=dict(nms=dict(type='nms')))),
-            "tta_cfg has no argument 'nms'",
+            "the config: tta_model.tta_cfg: tta_cfg has no argument 'nms': masks have Matrix NMS",
         ),
         (dict(tta_model=dict(type='DetTTAModel', tta_cfg=dict(sigma=-1))), 'sigma=-1'),
     ],
