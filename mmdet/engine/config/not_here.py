@@ -45,7 +45,7 @@ HERE = {
 
 _MIX = "put {} into a MultiImageMixDataset's pipeline, which reads each image anew"
 
-# Transforms and hooks, as docs/mmdetection.md lists them
+# Transforms and hooks, as docs/migration.md lists them
 INSTEAD = {
     'CachedMosaic': _MIX.format('Mosaic'),
     'CachedMixUp': _MIX.format('MixUp'),

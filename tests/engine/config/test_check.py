@@ -425,7 +425,7 @@ def test_the_settings_of_another_constructor_are_its_own(cfg):
 
 
 def test_what_is_missing_is_refused_with_what_the_documentation_says(cfg):
-    page = (REPO / 'docs/mmdetection.md').read_text().split('## What is missing')[1]
+    page = (REPO / 'docs/migration.md').read_text().split('## What is missing')[1]
     assert set(re.findall('`(\\w+)`', page)) > set(INSTEAD)
     assert not [name for name in INSTEAD for registry in (HOOKS, TRANSFORMS) if registry.get(name)]
     cfg['custom_hooks'] = [dict(type='mmdet.YOLOXModeSwitchHook', num_last_epochs=15)]
