@@ -143,7 +143,7 @@ def collect(
 
 
 def _run(run: Run) -> dict:
-    libraries = 'torch', 'mmengine', 'faster-coco-eval'
+    libraries = 'torch', 'mmengine', 'pycocotools'
     return dict(
         config=run.config,
         checkpoint=run.checkpoint,
