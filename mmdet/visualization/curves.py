@@ -105,7 +105,8 @@ def fill_figure(figure: 'Figure', panels: Sequence[Panel]) -> None:
             marker = 'o' if line.has_dots else None
             axes.plot(line.xs, line.ys, marker=marker, markersize=3, label=line.name)
         axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, title=panel.title)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        # One point alone would have ticks between whole numbers, to have two.
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.3)
         if panel.from_zero:
             axes.set_xlim(0, None)

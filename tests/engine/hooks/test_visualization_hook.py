@@ -202,7 +202,7 @@ def test_pictures_are_shown_in_a_window(images, tmp_path, monkeypatch):
         shown.append((win_name, picture.shape, wait_time))
 
     monkeypatch.setattr(DetLocalVisualizer, 'show', show)
-    monkeypatch.setattr(window, '_backend', lambda: 'qtagg')
+    monkeypatch.setattr(window, 'why_no_window', lambda: None)
     hook = DetVisualizationHook(draw=True, show=True, wait_time=0.5, interval=1)
     runner = runner_of(images, tmp_path)
     run_test(hook, runner, images.samples()[1:2])
