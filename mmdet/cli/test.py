@@ -123,9 +123,13 @@ def main(argv: Sequence[str] | None = None) -> Runner:
             raise UserError(f'--out needs a CocoMetric in test_evaluator of {args.config}')
         coco_metrics[0]['result_file'] = args.out
     if page:
-        if not coco_metrics:
-            raise UserError(f'--report needs a CocoMetric in test_evaluator of {args.config}')
-        coco_metrics[0]['keep_results'] = True
+        measuring = [metric for metric in coco_metrics if not metric.get('format_only')]
+        if not measuring:
+            raise UserError(
+                '--report needs a CocoMetric without format_only in test_evaluator of '
+                f'{args.config}'
+            )
+        measuring[0]['keep_results'] = True
     if args.show or args.show_dir:
         hooks = cfg.setdefault('default_hooks', {})
         own = hooks.get('visualization') or {}
@@ -153,8 +157,7 @@ def main(argv: Sequence[str] | None = None) -> Runner:
     metrics = runner.test()
     parts = read_parts(of_one_view) if page else []
     if is_main_process():
-        # Those of several views are no figures of the checkpoint, to be published with it.
-        path = Path(cfg.work_dir, 'metrics_tta.json' if args.tta else 'metrics.json')
+        path = _metrics_file(args, cfg)
         path.write_text(json.dumps(metrics, indent=2) + '\n')
         if args.out:
             print(f'detections: {args.out}')
@@ -164,6 +167,11 @@ def main(argv: Sequence[str] | None = None) -> Runner:
         if page:
             _write_report(page, args, of_one_view, runner, parts, metrics)
     return runner
+
+
+def _metrics_file(args: argparse.Namespace, cfg: Config) -> Path:
+    # Those of several views are no figures of the checkpoint, to be published with it.
+    return Path(cfg.work_dir, 'metrics_tta.json' if args.tta else 'metrics.json')
 
 
 def _page(args: argparse.Namespace, cfg: Config) -> Path:
@@ -180,6 +188,10 @@ def _page(args: argparse.Namespace, cfg: Config) -> Path:
     figures = page.with_suffix('.json')
     if args.out and Path(args.out).absolute() == figures.absolute():
         raise UserError(f'--out and the figures of --report are both {figures}: name two files')
+    if figures.absolute() == _metrics_file(args, cfg).absolute():
+        raise UserError(
+            f'--report {page}: {figures} is where the test writes its metrics; name another page'
+        )
     for path in (page, figures):
         check_target('--report', str(path), is_ours=told_by(MADE_BY))
     return page

@@ -213,6 +213,32 @@ def test_a_report_writes_over_nothing(trained, config, shapes_root, tmp_path):
     same = ['--report', str(tmp_path / 'a.html'), '--out', str(tmp_path / 'a.json')]
     with pytest.raises(UserError, match=r'--out and the figures of --report are both .*a\.json'):
         main([*arguments, *same])
+    metrics = ['--work-dir', str(tmp_path), '--report', str(tmp_path / 'metrics.html')]
+    with pytest.raises(UserError, match=r'metrics\.json is where the test writes its metrics'):
+        main([*arguments, *metrics])
+
+
+def test_a_report_is_of_a_metric_that_has_figures(config, shapes_root, tmp_path, monkeypatch):
+    """One with format_only writes what was found, and keeps nothing."""
+
+    def stop(cfg: Config) -> None:
+        raise StopIteration(cfg.test_evaluator)
+
+    monkeypatch.setattr('mmdet.cli.test.build_runner', stop)
+    monkeypatch.setattr('mmdet.cli.test.check_files', lambda *_, **__: None)
+    places = ['--data-root', str(shapes_root), '--work-dir', str(tmp_path)]
+    writes = dict(type='CocoMetric', ann_file='a.json', format_only=True, outfile_prefix='x')
+
+    def run(*metrics: dict) -> None:
+        own = tmp_path / 'own.py'
+        own.write_text(f'_base_ = {config!r}\ntest_evaluator = {[*metrics]}\n')
+        main([str(own), str(tmp_path / 'x.pth'), *places, '--report'])
+
+    with pytest.raises(StopIteration) as stopped:
+        run(writes, dict(type='CocoMetric', ann_file='a.json'))
+    assert [each.get('keep_results') for each in stopped.value.value] == [None, True]
+    with pytest.raises(UserError, match='--report needs a CocoMetric without format_only'):
+        run(writes)
 
 
 def test_where_report_stands_in_the_line(config, capsys):

@@ -1,5 +1,6 @@
 """What limits a model, and what would help, from the report's figures alone."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -85,7 +86,7 @@ def limits_of(figures: Mapping) -> list[Limit]:
         *_of_errors(figures['errors'], figures['confusion']),
         *_of_grid(figures['grid']),
         *_of_classes(figures['by_class']),
-        *_of_training(figures['training']),
+        *_of_training(figures['training'], figures['run']['checkpoint']),
     ]
     return sorted(found, key=lambda each: (-each.weight, -each.points))
 
@@ -183,8 +184,12 @@ def _listed(names: Sequence[str]) -> str:
     return f'{", ".join(names[:_NAMED])}{", ..." if names[_NAMED:] else "."}'
 
 
-def _of_training(training: Mapping | None) -> Iterator[Limit]:
-    """Yield whether the AP was better before, or still rose when the training ended."""
+def _of_training(training: Mapping | None, checkpoint: str) -> Iterator[Limit]:
+    """Yield whether the AP was better before, or still rose when the training ended.
+
+    Where it was better before, and the checkpoint's name says that it is of that place, such as
+    `best_coco_segm_mAP_epoch_8.pth`, nothing is lost.
+    """
     curves = list((training or dict(scores={}))['scores'].values())
     if not curves or len(curves[0]['ys']) < 2:
         return
@@ -193,6 +198,9 @@ def _of_training(training: Mapping | None) -> Iterator[Limit]:
     best = max(ys)
     if best - last > 0.01:
         place = curve['xs'][ys.index(best)]
+        step = 'epoch' if curve['unit'] == 'epoch' else 'iter'
+        if re.search(rf'{step}_{place:.0f}\.pth$', checkpoint):
+            return
         yield Limit(
             2,
             100 * (best - last),

@@ -15,10 +15,16 @@ from tests.datasets.formats.scene import SCENE
 from .data import write_results, write_test
 
 
-def reported(cfg: Config, results: str, folder: str, source: str = 'mine.py') -> Report:
+def reported(
+    cfg: Config,
+    results: str,
+    folder: str,
+    source: str = 'mine.py',
+    checkpoint: str = 'epoch_1.pth',
+) -> Report:
     """Return the report of a test whose checkpoint lies in the folder."""
     test = read_test(cfg, results)
-    run = Run(source, f'{folder}/epoch_1.pth', False, 'cpu', evaluate(cfg, test))
+    run = Run(source, f'{folder}/{checkpoint}', False, 'cpu', evaluate(cfg, test))
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     return collect(test.metric, test.results, dataset, read_parts(cfg), cfg, run)
 
@@ -147,6 +153,9 @@ def test_the_training_beside_the_checkpoint(cfg, tmp_path):
         'an AP of 0.300 at epoch 2, and of 0.200 at the end' in each['said']
         for each in figures['limits']
     )
+    best = 'best_coco_segm_mAP_epoch_2.pth'
+    of_best = reported(cfg, str(tmp_path / 'results.json'), str(tmp_path), checkpoint=best).figures
+    assert not any('was better before' in each['said'] for each in of_best['limits'])
 
 
 def test_nothing_found(cfg, tmp_path):
