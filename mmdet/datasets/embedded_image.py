@@ -7,6 +7,8 @@ file is an image to `read_image`, so that a folder of them needs no others.
 import base64
 import json
 
+from .text_file import decoded
+
 
 def is_embedded(path: str) -> bool:
     """Return whether an image's path is that of a JSON file which holds it."""
@@ -20,7 +22,7 @@ def embedded_image(content: bytes) -> bytes:
         ValueError: it holds none.
     """
     try:
-        data = json.loads(content)['imageData']
+        data = json.loads(decoded(content))['imageData']
         return base64.b64decode(data)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f'its imageData is no image ({type(error).__name__}: {error})') from None

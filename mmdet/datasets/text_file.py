@@ -27,9 +27,13 @@ def read_text(path: str) -> str:
         raise UserError(f'{path} does not exist') from None
     except OSError as error:
         raise UserError(f'{path} cannot be read: {error.strerror or error}') from None
+    return decoded(content).replace('\r\n', '\n').replace('\r', '\n')
+
+
+def decoded(content: bytes) -> str:
+    """Return the text that a file's bytes are; see `read_text`."""
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), 'utf-8')
     try:
-        text = content.decode(encoding)
+        return content.decode(encoding)
     except UnicodeDecodeError:
-        text = content.decode('cp1252', errors='replace')
-    return text.replace('\r\n', '\n').replace('\r', '\n')
+        return content.decode('cp1252', errors='replace')

@@ -56,10 +56,7 @@ class LabelmeDataset(CocoDataset):
         folder = folder_of(self.data_prefix, 'img', 'FOLDER')
         findings = Findings()
         files = self._files(folder, findings)
-        pictures = [
-            find_picture(file, self._roots(), findings) or (file.path if file.has_picture else None)
-            for file in files
-        ]
+        pictures = [find_picture(file, self._roots(), findings) for file in files]
         sizes = _sizes(files, pictures)
         names = self._names(files, findings)
         content = Content(self.source, dict(enumerate(names)), findings)

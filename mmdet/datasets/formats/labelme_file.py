@@ -58,7 +58,8 @@ def label_of(shape: object) -> str:
 def find_picture(file: LabelmeFile, roots: Sequence[str], findings: Findings) -> str | None:
     """Return the path of a file's image, or None if there is none.
 
-    It is where the file says, and if that is not there, or is out of some folders, beside the file.
+    It is where the file says, and if that is not there, or is out of some folders, beside the file,
+    and then the file itself, which holds it.
 
     Args:
         file: that names the image, from its own folder, perhaps as another machine saw it.
@@ -75,4 +76,6 @@ def find_picture(file: LabelmeFile, roots: Sequence[str], findings: Findings) ->
         what = 'images named by a path of another place: taken from beside their JSON files'
         findings.add(REPAIRED, what, f'{file.path}: {file.image_path}')
         return beside
+    if file.has_picture:
+        return file.path
     return named if os.path.isfile(named) else None  # out of the folders: that is refused

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 
 import torch
 from mmengine.dataset import InfiniteSampler
+from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader, TensorDataset
 
 from mmdet.datasets import MultiSourceSampler
-from mmdet.registry import DATA_SAMPLERS, DATASETS, FUNCTIONS
+from mmdet.registry import DATA_SAMPLERS, DATASETS, FUNCTIONS, LOOPS
 
 from .objects import Place, check_object
 from .parts import is_a
@@ -59,7 +60,7 @@ def check_end(cfg: Mapping) -> Iterator[str]:
     sampler = loader.get('sampler') if isinstance(loader, Mapping) else None
     if not isinstance(loop, Mapping) or not isinstance(sampler, Mapping):
         return
-    by_epoch = loop.get('by_epoch') or loop.get('type') == 'EpochBasedTrainLoop'
+    by_epoch = loop.get('by_epoch') or is_a(loop, LOOPS, EpochBasedTrainLoop)
     if by_epoch and is_a(sampler, DATA_SAMPLERS, InfiniteSampler):
         yield (
             f'train_dataloader.sampler: {sampler["type"]} never comes to an end, and train_cfg '

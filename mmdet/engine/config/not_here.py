@@ -22,10 +22,11 @@ CLOSE_IN_TIMM = {
     'PyramidVisionTransformer': ('pvt_v2_b2',),
     'SSDVGG': ('vgg16_bn',),
 }
+_DCN = "dcn=dict(type='DCNv2'), stage_with_dcn=(False, True, True, True)"
 HERE = {
-    'DetectoRS_ResNet': "type='ResNet' with dcn=dict(type='DCNv2')",
-    'DetectoRS_ResNeXt': "type='ResNeXt' with dcn=dict(type='DCNv2')",
-    'TridentResNet': "type='ResNet' with dcn=dict(type='DCNv2')",
+    'DetectoRS_ResNet': f"type='ResNet' with {_DCN}",
+    'DetectoRS_ResNeXt': f"type='ResNeXt' with {_DCN}",
+    'TridentResNet': f"type='ResNet' with {_DCN}",
     **dict.fromkeys(
         (
             *('BFP', 'NASFPN', 'NASFCOS_FPN', 'RFP', 'FPG', 'DyHead', 'SSH'),

@@ -16,6 +16,7 @@ from mmdet.models.layers import DropBlock
 from mmdet.models.postprocess import DecodeConfig
 
 from .not_here import what_instead
+from .parts import look_up
 from .signature import Arguments, arguments_of, in_words, may_be, suggestion
 
 # Whose arguments are checked by their types, and looked into for further objects. What a user's
@@ -205,9 +206,9 @@ def _find(node: Mapping, place: Place) -> Callable:
     full_name = name if scope in (None, 'mmdet', 'mmengine') else f'{scope}.{name}'
     registries = [place.registry] if place.registry is not None else _ALL
     for registry in registries:
-        if (found := _look_up(registry, full_name)) is not None:
+        if (found := look_up(registry, full_name)) is not None:
             return found
-    elsewhere = next((r.name for r in _ALL if _look_up(r, full_name) is not None), None)
+    elsewhere = next((r.name for r in _ALL if look_up(r, full_name) is not None), None)
     if elsewhere:
         raise UserError(f'{name!r} is {_article(elsewhere)}, not {kind}')
     short = name.removeprefix('mmdet.')
@@ -219,17 +220,6 @@ def _find(node: Mapping, place: Place) -> Callable:
 
 def _article(kind: str) -> str:
     return f'an {kind}' if kind[0] in 'aeiou' else f'a {kind}'
-
-
-def _look_up(registry: Registry, name: str) -> Callable | None:
-    # The runner asks mmengine's registry, which finds its own classes as `mmdet.EMAHook`, too.
-    for each in (registry, registry.parent):
-        try:
-            if each is not None and (found := each.get(name)) is not None:
-                return found
-        except (ImportError, AttributeError, KeyError, ValueError):
-            continue  # a path that looks like a module's, but is none
-    return None
 
 
 def _names(registry: Registry) -> list[str]:
@@ -245,7 +235,7 @@ def _further(target: Callable, node: Mapping) -> Arguments:
     """Return what a class takes beyond its own arguments, to hand it to something else."""
     if inspect.isclass(target) and issubclass(target, EMAHook):
         kind = node.get('ema_type', 'ExponentialMovingAverage')
-        averaged = _look_up(mmdet_registry.MODELS, kind) if isinstance(kind, str) else kind
+        averaged = look_up(mmdet_registry.MODELS, kind) if isinstance(kind, str) else kind
         if callable(averaged):
             return arguments_of(averaged)
     if inspect.isclass(target) and issubclass(target, CheckpointHook):

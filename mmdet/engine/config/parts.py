@@ -1,6 +1,6 @@
 """What a config says of its data sets, its metrics and its test pipeline, wherever they stand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from mmengine.config import Config
 from mmengine.registry import Registry
@@ -9,10 +9,22 @@ from mmdet.errors import UserError
 from mmdet.registry import DATASETS
 
 
+def look_up(registry: Registry, name: str) -> Callable | None:
+    """Return what a name stands for in a registry, or None if it is unknown."""
+    # The runner asks mmengine's registry, which finds its own classes as `mmdet.EMAHook`, too.
+    for each in (registry, registry.parent):
+        try:
+            if each is not None and (found := each.get(name)) is not None:
+                return found
+        except (ImportError, AttributeError, KeyError, ValueError):
+            continue  # a path that looks like a module's, but is none
+    return None
+
+
 def is_a(node: Mapping, registry: Registry, cls: type) -> bool:
     """Return whether a dict describes an object of a class, which it may name or hold."""
     kind = node.get('type')
-    found = registry.get(kind) if isinstance(kind, str) else kind
+    found = look_up(registry, kind) if isinstance(kind, str) else kind
     return isinstance(found, type) and issubclass(found, cls)
 
 

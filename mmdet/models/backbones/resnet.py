@@ -121,6 +121,11 @@ class ResNet(BaseModule):
                 f'strides {strides} and dilations {dilations} need a value for each of '
                 f'{num_stages} stages'
             )
+        if dcn and (len(stage_with_dcn) < num_stages or not any(stage_with_dcn[:num_stages])):
+            raise UserError(
+                f'stage_with_dcn {stage_with_dcn} names none of {num_stages} stages for dcn, or '
+                'has too few values: set stage_with_dcn=(False, True, True, True), or leave dcn out'
+            )
         if kind is BasicBlock and (groups > 1 or dcn or max(dilations) > 1):
             raise UserError(
                 f'depth {depth} has no bottleneck blocks, which groups, dcn and dilations are for'

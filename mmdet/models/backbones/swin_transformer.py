@@ -90,6 +90,8 @@ class SwinTransformer(BaseModule):
             raise UserError(f'depths {depths} and num_heads {num_heads} are of other stages')
         if max(out_indices) >= len(depths):
             raise UserError(f'out_indices {out_indices} do not fit depths {depths}')
+        if frozen_stages > len(depths):
+            raise UserError(f'frozen_stages {frozen_stages} does not fit depths {depths}')
         channels = [embed_dims * 2**index for index in range(len(depths))]
         if any(width % heads for width, heads in zip(channels, num_heads, strict=True)):
             raise UserError(f'num_heads {num_heads} do not divide the channels {channels}')

@@ -312,6 +312,28 @@ def test_images_in_their_files_alone(root, monkeypatch):
     assert_is_scene(opened(root))
 
 
+def test_an_image_in_its_file_stands_for_one_out_of_the_data_set(root):
+    picture = (root / 'data/a.jpg').read_bytes()
+    embed(root)
+    (root / 'other').mkdir()
+    (root / 'other/a.jpg').write_bytes(picture)
+    edit(root, imagePath='../other/a.jpg')
+    within = dict(data_root=str(root / 'data'), data_prefix=dict(img=''))
+    dataset = opened(root, ann_file=str(root / 'labels.txt'), **within)
+    assert_is_scene(dataset)
+    assert dataset.get_data_info(0)['img_path'] == str(root / 'data/a.json')
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16', 'cp1252'])
+def test_an_image_in_a_file_of_another_encoding(root, encoding):
+    embed(root)
+    path = root / 'data/a.json'
+    text = json.dumps(json.loads(path.read_text()) | dict(author='Größe'), ensure_ascii=False)
+    path.write_text(text, encoding=encoding)
+    pipeline = [dict(type='LoadImageFromFile')]
+    assert opened(root, pipeline=pipeline, test_mode=True)[0]['img'].ndim == 3
+
+
 @pytest.mark.parametrize('link', [False, True])
 @pytest.mark.parametrize('kind', ['coco', 'yolo', 'labelme'])
 def test_images_in_their_files_are_written_out(root, tmp_path, kind, link):

@@ -62,6 +62,7 @@ def complaint_of(cfg: dict) -> str:
         ('train_dataloader.sampler.shufle=True', "no argument 'shufle'; did you mean 'shuffle'"),
         ('train_dataloader.batch_sampler.drop=True', "BatchSampler has no argument 'drop'"),
         ('train_dataloader.sampler.type=InfiniteSampler', 'never comes to an end, and train_cfg'),
+        ('train_dataloader.sampler.type=mmdet.InfiniteSampler', 'InfiniteSampler never'),
         ('train_dataloader.sampler.seed=a', r"sampler.seed is 'a' \(str\), not integer"),
         (
             'val_dataloader.collate_fn.type=pseudo',
@@ -453,7 +454,7 @@ def test_types_may_be_classes_or_carry_this_projects_scope(cfg):
         dict(type='mmdet.EMAHook', **average),
         dict(type='mmdet.EMAHook', ema_type='mmdet.ExpMomentumEMA', gamma=1000),
     ]
-    cfg['train_dataloader']['sampler'] = dict(type='mmdet.InfiniteSampler')
+    cfg['train_dataloader']['sampler'] = dict(type='mmdet.DefaultSampler')
     cfg['optim_wrapper']['optimizer'] = dict(type='mmdet.SGD', lr=0.01)
     check_config(cfg)
     cfg['custom_hooks'][0]['momentun'] = 0.1

@@ -1,4 +1,5 @@
 import pytest
+from mmengine.evaluator import DumpResults
 
 from mmdet.engine.config import (
     datasets_of,
@@ -55,6 +56,11 @@ def test_a_single_metric_or_none():
 @pytest.mark.parametrize('kind', ['CocoMetric', 'mmdet.CocoMetric', CocoMetric])
 def test_a_type_may_be_a_name_or_a_class(kind):
     assert is_a(dict(type=kind), METRICS, CocoMetric)
+
+
+@pytest.mark.parametrize('kind', ['DumpResults', 'mmdet.DumpResults'])
+def test_mmengines_types_are_found_with_this_projects_scope(kind):
+    assert is_a(dict(type=kind), METRICS, DumpResults)
 
 
 @pytest.mark.parametrize('node', [dict(type='DumpResults'), dict(type=dict), dict()])

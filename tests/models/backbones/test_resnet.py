@@ -243,6 +243,12 @@ def test_deformable_stages(style):
     assert [feature.shape[-1] for feature in features] == [16, 8, 4, 2]
 
 
+@pytest.mark.parametrize('stages', [dict(), dict(stage_with_dcn=(False, True))])
+def test_deformable_convolutions_want_stages(stages):
+    with pytest.raises(UserError, match='names none of 4 stages for dcn'):
+        ResNet(50, dcn=dict(type='DCNv2'), **stages)
+
+
 def test_basic_blocks_have_neither_groups_nor_dcn():
     with pytest.raises(UserError, match='depth 18 has no bottleneck'):
         ResNet(18, dcn=dict(type='DCNv2'), stage_with_dcn=(False, True, True, True))

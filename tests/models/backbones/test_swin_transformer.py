@@ -187,6 +187,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
     [
         (dict(depths=(2, 2)), 'are of other stages'),
         (dict(out_indices=(1, 4)), 'out_indices .* do not fit depths'),
+        (dict(frozen_stages=5), 'frozen_stages 5 does not fit depths'),
         (dict(num_heads=(3, 6, 12, 24)), 'num_heads .* do not divide the channels'),
     ],
 )
