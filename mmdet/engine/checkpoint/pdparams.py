@@ -13,23 +13,14 @@ import torch
 from torch import Tensor
 
 from mmdet.errors import UserError
+from mmdet.utils.known_pickle import EncodedBytes, ForbiddenNameError, KnownUnpickler, StandIn
 
 SUFFIX = '.pdparams'
 # Beside the weights it holds what the framework calls each, a dict of strings, of no use here.
 _OTHER_NAMES = 'StructuredToParameterName@@'
 
 
-class _StandIn:
-    """What a file gets for a name of NumPy's.
-
-    With a `__setstate__` it is not open to what a pickle may set on objects, and on classes.
-    """
-
-    def __setstate__(self, state: tuple) -> None:
-        raise pickle.UnpicklingError('it sets the state of what has none')
-
-
-class _Type(_StandIn):
+class _Type(StandIn):
     """A type of numbers: `dtype('f4', False, True)`, then its state with the order of bytes."""
 
     def __init__(self, code: object, align: object = False, copy: object = True) -> None:
@@ -42,7 +33,7 @@ class _Type(_StandIn):
         self.type = self.type.newbyteorder(state[1])
 
 
-class _Array(_StandIn):
+class _Array(StandIn):
     """An array: `_reconstruct(ndarray, (0,), b'b')`, then its state, of which its content is."""
 
     content: Tensor | None = None
@@ -57,46 +48,29 @@ class _Array(_StandIn):
         self.content = torch.from_numpy(array.astype(kind.type.newbyteorder('='), order='C'))
 
 
-class _ArrayClass(_StandIn):
+class _ArrayClass(StandIn):
     """What `_reconstruct` is asked for an array of; nothing can be done with it."""
 
     def __init__(self, *_: object) -> None:
         raise pickle.UnpicklingError('it calls numpy.ndarray itself')
 
 
-class _Encoded(_StandIn):
-    """Bytes, which protocol 2 writes as text."""
-
-    def __new__(cls, text: str, codec: str) -> bytes:
-        if codec != 'latin1':
-            raise pickle.UnpicklingError(f'it asks for the codec {codec!r:.100}')
-        return text.encode('latin1')
-
-
-class _NoBytes(_StandIn):
+class _NoBytes(StandIn):
     """No bytes at all, which protocol 2 writes as a call without arguments."""
 
     def __new__(cls) -> bytes:
         return b''
 
 
-_KNOWN = {
-    'numpy._core.multiarray._reconstruct': _Array,
-    'numpy.core.multiarray._reconstruct': _Array,  # NumPy 1
-    'numpy.ndarray': _ArrayClass,
-    'numpy.dtype': _Type,
-    '_codecs.encode': _Encoded,
-    '__builtin__.bytes': _NoBytes,  # as Python 2 called it
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> type:
-        """Return what stands for a name, for which nothing is imported."""
-        asked_for = f'{module}.{name}'
-        if asked_for not in _KNOWN:
-            raise pickle.UnpicklingError(f'it asks for {asked_for!r:.100}, which no array needs')
-        return _KNOWN[asked_for]
+class _Unpickler(KnownUnpickler):
+    table = {
+        'numpy._core.multiarray._reconstruct': _Array,
+        'numpy.core.multiarray._reconstruct': _Array,  # NumPy 1
+        'numpy.ndarray': _ArrayClass,
+        'numpy.dtype': _Type,
+        '_codecs.encode': EncodedBytes,
+        '__builtin__.bytes': _NoBytes,  # as Python 2 called it
+    }
 
 
 def read_pdparams(path: Path, *, map_location: str | torch.device | None) -> dict[str, Tensor]:
@@ -117,6 +91,9 @@ def read_pdparams(path: Path, *, map_location: str | torch.device | None) -> dic
         file.seek(0)
         try:
             content = _Unpickler(file).load()
+        except ForbiddenNameError as error:
+            asked_for = f'{str(error)!r:.100}'
+            raise _refusal(path, f'it asks for {asked_for}, which no array needs') from None
         except pickle.UnpicklingError as error:
             raise _refusal(path, str(error)) from None
         except Exception as error:  # a damaged file may break the reader anywhere

@@ -37,13 +37,18 @@ BACKWARD = 'all, backward'
 def build(model: dict) -> SOLO:
     """Build a model with the weights that PyTorch's layers have at first.
 
+    They are the same at each call: where the candidates of a test lie, and so at which levels masks
+    are drawn, follows from them.
+
     Args:
         model: its config.
 
     Raises:
         UserError: it is no SOLO.
     """
-    detector = MODELS.build(without_pretrained(model))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        detector = MODELS.build(without_pretrained(model))
     if not isinstance(detector, SOLO):
         raise UserError(f'only a SOLO is known by its parts, no {type(detector).__name__}')
     return detector

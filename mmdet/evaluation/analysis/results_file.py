@@ -27,8 +27,9 @@ from mmdet.datasets.segmentation_check import (
 )
 from mmdet.errors import UserError
 from mmdet.structures.segmentation import as_rle
+from mmdet.utils.known_pickle import ForbiddenNameError
 
-from .plain_pickle import ForbiddenNameError, load_plain
+from .plain_pickle import load_plain
 
 _EXPECTED = (
     "expected what tools/test.py --out writes: mmdetection's pickled list of samples, or COCO's "

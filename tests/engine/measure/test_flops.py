@@ -143,6 +143,17 @@ def test_fewer_levels_take_less(tiny_model):
     assert few[MASKS] < many[MASKS]
 
 
+def test_a_count_is_the_same_each_time(tiny_model):
+    """Whatever was drawn before: where candidates lie decides at which levels masks are drawn."""
+    model = dict(tiny_model, test_cfg=dict(score_thr=0.1))
+    counts = []
+    for seed in range(4):
+        torch.manual_seed(seed)
+        counts.append(count_here(build(model), SIZE, 'test', candidates=3))
+        assert torch.initial_seed() == seed
+    assert counts[1:] == counts[:-1]
+
+
 def test_parameters(tiny_model):
     detector = build(tiny_model)
     counts = parameters_by_part(detector)

@@ -12,8 +12,9 @@ from mmengine.logging import MMLogger
 
 from mmdet.errors import UserError
 from mmdet.evaluation.analysis import TestImages, read_results
-from mmdet.evaluation.analysis.plain_pickle import ForbiddenNameError, load_plain
+from mmdet.evaluation.analysis.plain_pickle import load_plain
 from mmdet.structures.segmentation import json_rle
+from mmdet.utils.known_pickle import ForbiddenNameError
 from tests.evaluation.analysis.scenes import HEIGHT, WIDTH, polygon, rle_of
 
 IMAGES = TestImages('truth.json', {7: (HEIGHT, WIDTH), '08': (HEIGHT, WIDTH)}, [3, 1, 'x'])
@@ -174,6 +175,28 @@ def test_nothing_is_run_by_the_numbers_of_a_tensor(tmp_path):
     bomb = Call(torch.storage._load_from_bytes, inner)
     with pytest.raises(UserError, match='is cut off or damaged'):
         read_results(written(tmp_path, pickle.dumps([sample(scores=bomb)])), IMAGES)
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'torch._utils\n_rebuild_tensor_v2',
+        'torch.storage\n_load_from_bytes',
+        '_codecs\nencode',
+        'collections\nOrderedDict',
+        'numpy\ndtype',
+    ],
+)
+def test_a_file_cannot_change_what_it_names(tmp_path, name):
+    """A pickle may set attributes: torch's function would take other defaults from then on."""
+    defaults = torch._utils._rebuild_tensor_v2.__defaults__
+    sets = f'c{name}\n(N(S"__defaults__"\n(I7\ntdtb.'.encode()
+    try:
+        with pytest.raises(UserError, match='is cut off or damaged'):
+            read_results(written(tmp_path, b'\x80\x02' + sets), IMAGES)
+        assert torch._utils._rebuild_tensor_v2.__defaults__ is defaults
+    finally:
+        torch._utils._rebuild_tensor_v2.__defaults__ = defaults
 
 
 def test_numpys_values_are_left_out():
