@@ -36,10 +36,14 @@ _SCORES = 'segm_mAP', 'segm_mAP_50', 'segm_mAP_75', 'segm_AP', 'segm_AP50', 'seg
 
 
 def _curve(series: Series) -> dict:
-    """Return a curve of not more than so many points, each the mean of those that it is for."""
-    number = len(series.xs)
-    parts = np.array_split(np.arange(number), min(_POINTS, number))
-    xs, ys = np.array(series.xs), np.array(series.ys)
+    """Return a curve of not more than so many points, each the mean of those that it is for.
+
+    What is not finite, as the losses of a training that diverged, is left out: JSON has no NaN.
+    """
+    xs, ys = np.array(series.xs, float), np.array(series.ys, float)
+    xs, ys = xs[np.isfinite(ys)], ys[np.isfinite(ys)]
+    parts = np.array_split(np.arange(len(xs)), max(1, min(_POINTS, len(xs))))
+    parts = [part for part in parts if len(part)]
     return dict(
         unit=series.unit,
         xs=[float(xs[part[-1]]) for part in parts],
