@@ -79,7 +79,7 @@ def _missing_data(cfg: Config, stage: str) -> Iterator[str]:
     if stage != 'train':
         metrics = metrics_of(cfg.get(f'{stage}_evaluator'))
         coco = (metric for metric in metrics if is_a(metric, METRICS, CocoMetric))
-        paths += [(m.get('ann_file', ''), 'annotation file', m.get('backend_args')) for m in coco]
+        paths += [(m.get('ann_file') or '', 'annotation file', m.get('backend_args')) for m in coco]
     for path, kind, backend_args in paths:
         inside = {Path(path), *Path(path).parents}
         if path and _is_local(path, backend_args) and not inside.intersection(drawn):

@@ -170,3 +170,8 @@ def test_what_another_backend_reads_is_not_looked_for(cfg):
     for name in ('backend_args', 'file_client_args'):
         dataset.pipeline = [dict(type='LoadImageFromFile', **{name: backend})]
         check_files(cfg, ('val',))
+
+
+def test_a_metric_may_say_that_it_has_no_annotation_file(cfg):
+    cfg.val_evaluator[0].ann_file = None
+    check_files(cfg, ('train', 'val'))
