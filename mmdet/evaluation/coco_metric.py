@@ -18,7 +18,7 @@ from mmdet.registry import METRICS
 from mmdet.structures.segmentation import json_rle
 
 from .curves import mean_of, precision_and_recall
-from .matching import Detections, Metric, detections_of, match, rows_type
+from .matching import IOU_THRESHOLDS, Detections, Metric, detections_of, match, rows_type
 from .truth import ImageTruth, count_objects, truth_of_file, truth_of_sample
 
 # COCO's twelve figures in COCO's order, by mmdetection's names
@@ -26,7 +26,6 @@ FIGURES = (
     *('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l'),
     *('AR@1', 'AR@10', 'AR@100', 'AR_s@100', 'AR_m@100', 'AR_l@100'),
 )
-IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 
 
 class Measured(NamedTuple):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 RECALLS = np.linspace(0, 1, 101)
+"""At which COCO takes the precision."""
 
 
 def precision_and_recall(
@@ -40,8 +41,8 @@ def precision_and_recall(
             for threshold in range(thresholds):
                 bit = area * thresholds + threshold
                 counted = some[~_bit(some['ignored'], bit)]
-                right = np.flatnonzero(_bit(counted['matched'], bit))
-                precision[threshold, :, label, area] = best_precisions(right, number)
+                right = _bit(counted['matched'], bit)
+                precision[threshold, :, label, area] = precision_at_recalls(right, number)
                 ranks = counted['rank'][right]
                 recall[threshold, label, area] = [
                     np.count_nonzero(ranks < most) / number for most in max_detections
@@ -49,21 +50,22 @@ def precision_and_recall(
     return precision, recall
 
 
-def best_precisions(right: np.ndarray, number: int) -> np.ndarray:
-    """Return the (101,) highest precisions at each of `RECALLS` or above.
+def precision_at_recalls(right: np.ndarray, number: int) -> np.ndarray:
+    """Return the (101,) highest precisions at each of `RECALLS` or above; 0 where it is not found.
 
     Precision is highest, and recall changes, where a detection is right.
 
     Args:
-        right: (K,) positions of the right detections among all, from the highest score on.
-        number: of objects to find.
+        right: (N,) bool, which detections are, from the highest score on.
+        number: of objects to find, at least 1.
 
     Examples:
-        >>> best_precisions(np.array([0, 2]), 4)[[0, 25, 26, 50, 51]].round(3).tolist()
-        [1.0, 1.0, 0.667, 0.667, 0.0]
+        >>> precision_at_recalls(np.array([True, False, True]), 4)[[0, 25, 26, 50, 51]].round(3)
+        array([1.   , 1.   , 0.667, 0.667, 0.   ])
     """
-    found = np.arange(1, len(right) + 1)
-    highest = np.maximum.accumulate((found / (right + 1))[::-1])[::-1]
+    places = np.flatnonzero(right)
+    found = np.arange(1, len(places) + 1)
+    highest = np.maximum.accumulate((found / (places + 1))[::-1])[::-1]
     return np.append(highest, 0)[np.searchsorted(found / number, RECALLS)]
 
 

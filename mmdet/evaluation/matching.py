@@ -18,6 +18,8 @@ from mmdet.structures.segmentation import areas_of
 from .truth import AREAS, ImageTruth, outside
 
 Metric = Literal['segm', 'bbox']
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+"""COCO's, over which its AP is the mean."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,11 @@ def match(
         sought = truth.rles(objects) if metric == 'segm' else truth.boxes[objects]
         some = [regions[index] for index in mine.tolist()]
         ious = coco_mask.iou(some, sought, crowd.astype(int).tolist())
-        hit, of_ignored = match_class(ious, crowd, objects_ignored[:, objects], thresholds)
-        matched[mine] = hit
-        ignored[mine] = np.where(hit, of_ignored, ignored[mine])
+        need_not = objects_ignored[:, objects]
+        taken = match_objects(ious, crowd, need_not, thresholds)
+        matched[mine] = taken >= 0
+        of_ignored = need_not[np.arange(len(AREAS))[:, None], taken]
+        ignored[mine] = np.where(taken >= 0, of_ignored, ignored[mine])
 
     rows = np.empty(len(found), rows_type(len(thresholds)))
     rows['score'], rows['label'], rows['rank'] = found.scores, found.labels, ranks
@@ -139,41 +143,34 @@ def those_that_count(
     return found[np.flatnonzero(counts)], ranks[counts]
 
 
-def match_class(
+def match_objects(
     ious: np.ndarray, crowd: np.ndarray, ignored: np.ndarray, thresholds: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Match N detections of a class to the G objects of that class in an image.
+) -> np.ndarray:
+    """Return which of G objects in an image each of N detections takes, (N, A, T), or -1.
 
     From the highest score on, each takes the object of the largest IoU that is not taken yet, the
     last of several, and one that is ignored only if no other is left; a crowd stays free.
 
     Args:
-        ious: (N, G), from the highest score on.
+        ious: (N, G), from the highest score on; below 0 where the classes differ.
         crowd: (G,) bool.
-        ignored: (A, G) bool, for each of `AREAS`: which objects need not be found.
+        ignored: (A, G) bool, for each range of areas: which objects need not be found.
         thresholds: (T,) of the IoU.
-
-    Returns:
-        For each of `AREAS` and each threshold, (N, A, T) bool both: which detections take an
-        object, and which of them take one that is ignored.
     """
-    matched = np.zeros((len(ious), len(ignored), len(thresholds)), bool)
-    of_ignored = np.zeros_like(matched)
+    objects = np.full((len(ious), len(ignored), len(thresholds)), -1)
     limits = np.minimum(thresholds, 1 - 1e-10)[:, None]  # as pycocotools
     free = np.ones((len(ignored), len(thresholds), len(crowd)), bool)
     for index in np.flatnonzero((ious >= limits.min()).any(1)):
         possible = free & (ious[index] >= limits)
         regular = possible & ~ignored[:, None]
-        has_regular = regular.any(2)
-        possible = np.where(has_regular[..., None], regular, possible)
+        possible = np.where(regular.any(2, keepdims=True), regular, possible)
         taken = possible.any(2)
         backwards = np.where(possible, ious[index], -1)[..., ::-1]
         best = len(crowd) - 1 - backwards.argmax(2)
-        matched[index] = taken
-        of_ignored[index] = taken & ~has_regular
+        objects[index] = np.where(taken, best, -1)
         area, threshold = taken.nonzero()
         free[area, threshold, best[taken]] = crowd[best[taken]]
-    return matched, of_ignored
+    return objects
 
 
 def _ranks(labels: np.ndarray) -> np.ndarray:

@@ -13,8 +13,13 @@ from mmdet.datasets.coco_file import CocoFile
 from mmdet.datasets.coco_values import Identifier
 from mmdet.structures.segmentation import areas_of, as_rle
 
-# COCO's ranges of an object's area in pixels, both ends included: all, small, medium, large
-AREAS = np.array([[0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10]])
+AreaRange = tuple[float, float]
+"""From and to an area in pixels, both included."""
+AREAS: dict[str, AreaRange] = dict(
+    all=(0, 1e10), small=(0, 32**2), medium=(32**2, 96**2), large=(96**2, 1e10)
+)
+"""COCO's sizes of objects."""
+_RANGES = np.array(list(AREAS.values()))
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class ImageTruth:
 
 def outside(areas: np.ndarray) -> np.ndarray:
     """Return which of (N,) areas are in which of `AREAS` not, (A, N) bool."""
-    return (areas < AREAS[:, :1]) | (areas > AREAS[:, 1:])
+    return (areas < _RANGES[:, :1]) | (areas > _RANGES[:, 1:])
 
 
 def truth_of_file(coco: CocoFile, labels: Mapping[Identifier, int]) -> dict[Identifier, ImageTruth]:

@@ -7,7 +7,7 @@ import pytest
 from pycocotools.cocoeval import COCOeval, Params
 
 from mmdet.evaluation.curves import precision_and_recall
-from mmdet.evaluation.matching import match_class, rows_type
+from mmdet.evaluation.matching import match_objects, rows_type
 from mmdet.evaluation.truth import AREAS, count_objects, outside
 
 THRESHOLDS = np.array([0.5, 0.75, 1.0])
@@ -39,7 +39,7 @@ def by_pycocotools(images: list[dict]) -> COCOeval:
     )
     params.maxDets = [1, 3, 5]
     evaluation.params = evaluation._paramsEval = params
-    np.testing.assert_array_equal(params.areaRng, AREAS)
+    np.testing.assert_array_equal(params.areaRng, list(AREAS.values()))
     for image in images:
         key = image['id'], 1
         for number, (crowd, area) in enumerate(
@@ -62,7 +62,9 @@ def rows_of(image: dict) -> np.ndarray:
     """Return what is kept of an image, as `match` does."""
     keep = slice(5)
     ignored = image['crowd'] | outside(image['object_areas'])
-    hit, of_ignored = match_class(image['ious'][keep], image['crowd'], ignored, THRESHOLDS)
+    taken = match_objects(image['ious'][keep], image['crowd'], ignored, THRESHOLDS)
+    with_none = np.pad(ignored, ((0, 0), (0, 1)))  # which -1 is
+    hit, of_ignored = taken >= 0, with_none[np.arange(len(AREAS))[:, None], taken]
     of_size = outside(image['areas'][keep]).T[..., None]
     rows = np.zeros(len(hit), rows_type(len(THRESHOLDS)))
     rows['score'], rows['rank'] = image['scores'][keep], np.arange(len(hit))

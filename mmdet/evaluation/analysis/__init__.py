@@ -1,12 +1,15 @@
 """What a test has found, beside what there is to find: where a model fails, and on what."""
 
+from mmdet.evaluation.curves import RECALLS
+from mmdet.evaluation.truth import AREAS
+
 from .comparison import ImageComparison, compare, mask_ious
 from .confusion import confusion_matrix, row_shares
 from .curves import Curves, Operation
 from .errors import ERRORS, ErrorAnalysis, ErrorFigures, analyse_errors
 from .image_ap import IOU_THRS, ImageScore, best_and_worst, image_score, matches_of
-from .matching import AREAS, EVERY_AREA, Matches, match
-from .precision import RECALLS, average_precision, precision_at_recalls
+from .matching import EVERY_AREA, Matches, match
+from .precision import average_precision
 from .results_file import TestImages, read_results
 
 __all__ = [
@@ -32,7 +35,6 @@ __all__ = [
     'mask_ious',
     'match',
     'matches_of',
-    'precision_at_recalls',
     'read_results',
     'row_shares',
 ]

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmdet.evaluation.curves import RECALLS, precision_at_recalls
+
 from .comparison import ImageComparison
 from .image_ap import IOU_THRS
 from .matching import Matches
-from .precision import RECALLS, precision_at_recalls
 
 
 class Operation(NamedTuple):

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmdet.evaluation.truth import AREAS, AreaRange
+
 from .comparison import ImageComparison
-from .matching import AREAS, AreaRange, Matches, match
+from .matching import Matches, match
 from .precision import average_precisions
 
 ERRORS = {

@@ -6,12 +6,13 @@ from typing import NamedTuple
 import numpy as np
 
 from mmdet.datasets.coco_values import Identifier
+from mmdet.evaluation.matching import IOU_THRESHOLDS
 
 from .comparison import ImageComparison
-from .matching import Matches, match
+from .matching import Matches, match_at
 from .precision import average_precision
 
-IOU_THRS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
+IOU_THRS: tuple[float, ...] = tuple(IOU_THRESHOLDS.tolist())
 """COCO's, over which its AP is the mean."""
 
 
@@ -62,7 +63,7 @@ def image_score(image: ImageComparison, matches: Mapping[float, Matches]) -> Ima
 
 def matches_of(image: ImageComparison) -> dict[float, Matches]:
     """Return which prediction found which object at each of `IOU_THRS`."""
-    return {threshold: match(image, threshold) for threshold in IOU_THRS}
+    return dict(zip(IOU_THRS, match_at(image, IOU_THRS), strict=True))
 
 
 def best_and_worst(

@@ -3,21 +3,16 @@
 Shape letters: D predictions and G objects of an image.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mmdet.evaluation.truth import AREAS as RANGES
+from mmdet.evaluation.matching import match_objects
+from mmdet.evaluation.truth import AREAS, AreaRange
 
 from .comparison import ImageComparison
 
-AreaRange = tuple[float, float]
-"""From and to an area in pixels, both included."""
-AREAS: dict[str, AreaRange] = {
-    name: (low, high)
-    for name, (low, high) in zip(('all', 'small', 'medium', 'large'), RANGES.tolist(), strict=True)
-}
-"""COCO's sizes of objects."""
 EVERY_AREA = AREAS['all']
 
 
@@ -64,23 +59,25 @@ def match(
         iou_thr: the least overlap of the masks that is enough.
         area_range: of the objects that are to be found.
     """
+    return match_at(image, (iou_thr,), area_range)[0]
+
+
+def match_at(
+    image: ImageComparison, iou_thrs: Sequence[float], area_range: AreaRange = EVERY_AREA
+) -> list[Matches]:
+    """Return the matches at each of several overlaps; see `match`."""
     low, high = area_range
     sought = ~image.crowds & (image.object_areas >= low) & (image.object_areas <= high)
-    near = (image.ious >= min(iou_thr, 1 - 1e-10)) & image.same_class
-    objects = np.full(len(image.scores), -1)
-    found = np.zeros(len(sought), bool)
-    for prediction in np.flatnonzero(near.any(1)):
-        free = near[prediction] & (~found | image.crowds)
-        if (free & sought).any():
-            free &= sought
-        there = np.flatnonzero(free)
-        if len(there):
-            ious = image.ious[prediction, there]
-            # As in COCO's code, the last one of equals.
-            chosen = there[len(ious) - 1 - ious[::-1].argmax()]
-            objects[prediction] = chosen
-            found[chosen] = True
-    counted = (image.areas >= low) & (image.areas <= high)
-    counted &= ~np.isin(image.labels, list(image.unlisted))
-    counted[objects >= 0] = sought[objects[objects >= 0]]
+    counts = (image.areas >= low) & (image.areas <= high)
+    counts &= ~np.isin(image.labels, list(image.unlisted))
+    ious = np.where(image.same_class, image.ious, -1)
+    taken = match_objects(ious, image.crowds, ~sought[None], np.array(iou_thrs))
+    return [_matches(objects, counts, sought) for objects in taken[:, 0].T]
+
+
+def _matches(objects: np.ndarray, counts: np.ndarray, sought: np.ndarray) -> Matches:
+    counted, found = counts.copy(), np.zeros(len(sought), bool)
+    taken = objects[objects >= 0]
+    counted[objects >= 0] = sought[taken]
+    found[taken] = True
     return Matches(objects, counted, sought, found)

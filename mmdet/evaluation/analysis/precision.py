@@ -1,28 +1,12 @@
-"""Precision over recall, as COCO computes it, from what was right and wrong."""
+"""The mean of precision over recall, COCO's AP, from what was right and wrong."""
 
 import numpy as np
 
-from mmdet.evaluation.curves import RECALLS, best_precisions
-
-__all__ = ['RECALLS', 'average_precision', 'average_precisions', 'precision_at_recalls']
-
-
-def precision_at_recalls(right: np.ndarray, positives: int) -> np.ndarray:
-    """Return the (101,) best precisions at each of `RECALLS` or beyond; 0 where it is not reached.
-
-    Args:
-        right: (D,) bool, of predictions from high to low scores.
-        positives: how many objects there are to find, at least 1.
-
-    Examples:
-        >>> precision_at_recalls(np.array([True, False, True]), 4)[[0, 25, 26, 50, 51]].round(3)
-        array([1.   , 1.   , 0.667, 0.667, 0.   ])
-    """
-    return best_precisions(np.flatnonzero(right), positives)
+from mmdet.evaluation.curves import precision_at_recalls
 
 
 def average_precision(right: np.ndarray, positives: int) -> float:
-    """Return the AP, the mean of `precision_at_recalls`; see there."""
+    """Return the AP, the mean of `precision_at_recalls`; see there for the arguments."""
     return float(precision_at_recalls(right, positives).mean())
 
 
