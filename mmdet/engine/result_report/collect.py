@@ -104,7 +104,8 @@ def collect(
     classes = measured.classes
     curves, objects = Curves(len(classes)), Objects()
     scores: list[ImageScore] = []
-    for image in compare(measured):
+    images = list(compare(measured))  # the overlaps are looked at three times
+    for image in images:
         matches = matches_of(image)
         curves.add(image, matches)
         objects.add(image, matches[IOU_THRS[0]])
@@ -113,18 +114,19 @@ def collect(
     score_thr = thresholds['best']['score_thr'] if thresholds['best'] else 0.0
     chosen = dict(zip(('best', 'worst'), best_and_worst(scores, _BEST, _WORST), strict=True))
     paths = paths_of(dataset)
-    matrix = confusion_matrix(compare(measured), len(classes), score_thr=score_thr)
+    matrix = confusion_matrix(images, len(classes), score_thr=score_thr)
+    own = overall(metric, run.metrics)
     figures = dict(
         made_by=MADE_BY,
         limits=[],
         run=_run(run),
         data=_data(metric, measured, scores, objects),
-        figures=overall(metric, run.metrics),
-        by_size=of_sizes(run.metrics, objects),
+        figures=own,
+        by_size=of_sizes(own, objects),
         by_class=of_classes(classes, curves, objects, score_thr),
         precision_recall=precision_recall(curves),
         thresholds=thresholds,
-        errors=of_errors(analyse_errors(compare(measured), classes)),
+        errors=of_errors(analyse_errors(images, classes)),
         confusion=of_confusion(matrix, classes, score_thr),
         images={
             name: [dict(image=paths.get(each.img_id), **each._asdict()) for each in some]

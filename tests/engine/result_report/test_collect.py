@@ -1,7 +1,7 @@
 """The figures of a report, against a scene by hand."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -21,10 +21,13 @@ def reported(
     folder: str,
     source: str = 'mine.py',
     checkpoint: str = 'epoch_1.pth',
+    others: Mapping[str, float] | None = None,
 ) -> Report:
     """Return the report of a test whose checkpoint lies in the folder."""
     test = read_test(cfg, results)
-    run = Run(source, f'{folder}/{checkpoint}', False, 'cpu', evaluate(cfg, test))
+    run = Run(
+        source, f'{folder}/{checkpoint}', False, 'cpu', {**(others or {}), **evaluate(cfg, test)}
+    )
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     return collect(test.metric, test.results, dataset, read_parts(cfg), cfg, run)
 
@@ -73,6 +76,14 @@ def test_its_figures(report):
     curve = figures['precision_recall']
     assert len(curve['recall']) == len(curve['iou_75']) == 101
     assert np.mean(curve['iou_50_to_95']) == pytest.approx(2 / 3, abs=1e-4)
+
+
+def test_figures_are_those_of_its_metric(cfg, tmp_path):
+    write_results(tmp_path / 'results.json')
+    others = {'second/segm_mAP_s': 0.9, 'second/segm_mAP': 0.9}
+    report = reported(cfg, str(tmp_path / 'results.json'), str(tmp_path), others=others)
+    assert by_name(report.figures['by_size'])['small']['ap'] == pytest.approx(0.5)
+    assert not others.keys() & report.figures['figures'].keys()
 
 
 def test_its_errors(report):
