@@ -13,10 +13,9 @@ from mmengine.runner import BaseLoop, Runner
 from mmdet.datasets.dataset_wrappers import innermost
 from mmdet.datasets.file_backend import file_backend
 from mmdet.engine.disk_space import checkpoints_of
+from mmdet.engine.num_classes import check_classes
 from mmdet.errors import UserError
 from mmdet.registry import HOOKS
-
-from .num_class_check_hook import check_classes
 
 
 @HOOKS.register_module()
